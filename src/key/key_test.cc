@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cstdio>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +11,7 @@
 #include "key/batch.h"
 #include "key/entry.h"
 #include "key/family.h"
+#include "key/range_tombstones.h"
 
 namespace nokv::key {
 namespace {
@@ -98,6 +102,40 @@ TEST(Batch, DamageIsCorruptionAndNeverAReadBeyondTheEnd) {
   }
   uint64_t count;
   EXPECT_TRUE(ValidateBatch("\x7fjunk", &count).IsCorruption());
+}
+
+TEST(RangeTombstones, AnswersLikeTheListItWasBuiltFrom) {
+  constexpr uint64_t kSeed = 20261121;
+  std::printf("seed %llu\n", static_cast<unsigned long long>(kSeed));
+  base::Random random(kSeed);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::string> names;
+    for (char c = 'a'; c <= 'p'; ++c) names.emplace_back(1, c);
+    std::vector<RangeTombstone> list;
+    const uint64_t count = random.Uniform(12);
+    for (uint64_t i = 0; i < count; ++i) {
+      list.push_back({names[random.Uniform(names.size())], names[random.Uniform(names.size())],
+                      1 + random.Uniform(20)});
+    }
+    const RangeTombstones set = RangeTombstones::Build(list);
+    const RangeTombstones again = RangeTombstones::Build(set.ToList());
+    for (const std::string& name : names) {
+      for (SequenceNumber snapshot = 0; snapshot <= 21; ++snapshot) {
+        SequenceNumber expected = 0;
+        for (const RangeTombstone& t : list) {
+          if (t.begin <= name && name < t.end && t.seq <= snapshot) expected = std::max(expected, t.seq);
+        }
+        ASSERT_EQ(set.NewestCovering(name, snapshot), expected);
+        ASSERT_EQ(again.NewestCovering(name, snapshot), expected);
+      }
+    }
+    for (size_t i = 0; i < set.size(); ++i) {
+      ASSERT_LT(set.fragment(i).begin, set.fragment(i).end);
+      if (i > 0) {
+        ASSERT_LE(set.fragment(i - 1).end, set.fragment(i).begin);
+      }
+    }
+  }
 }
 
 }  // namespace
