@@ -1,0 +1,343 @@
+#include "vfs/posix_file_system.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mutex.h"
+#include "vfs/posix_io.h"
+
+namespace nokv::vfs {
+
+namespace {
+
+using posix::ErrorFromErrno;
+using posix::FileDescriptor;
+using posix::OpenFile;
+
+// Large enough that a table is written in few calls, small enough to stay in the second-level
+// cache.
+constexpr size_t kWriteBufferBytes = 64 << 10;
+
+// More of a lock file than this is not shown.
+constexpr size_t kHolderBytesMax = 256;
+
+int AdviceFor(AccessPattern pattern) {
+  switch (pattern) {
+    case AccessPattern::kNormal:
+      return POSIX_FADV_NORMAL;
+    case AccessPattern::kRandom:
+      return POSIX_FADV_RANDOM;
+    case AccessPattern::kSequential:
+      return POSIX_FADV_SEQUENTIAL;
+  }
+  return POSIX_FADV_NORMAL;
+}
+
+class PosixRandomAccessFile final : public RandomAccessFile {
+ public:
+  PosixRandomAccessFile(FileDescriptor fd, std::string path, uint64_t size)
+      : path_(std::move(path)), size_(size), fd_(std::move(fd)) {}
+
+  Status Read(uint64_t offset, size_t n, char* scratch, Slice* result) const override {
+    *result = Slice(scratch, 0);
+    size_t read;
+    if (const int error = posix::ReadFullyAt(fd_.get(), offset, n, scratch, &read); error != 0) {
+      return ErrorFromErrno(
+          path_, "read " + std::to_string(n) + " bytes at " + std::to_string(offset), error);
+    }
+    *result = Slice(scratch, read);
+    return Status::Ok();
+  }
+
+  void Prefetch(uint64_t offset, size_t n) const override {
+    // Advice: there is nobody to tell if it fails.
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(n),
+                    POSIX_FADV_WILLNEED);
+  }
+
+  uint64_t size() const override { return size_; }
+  const std::string& path() const override { return path_; }
+
+ private:
+  const std::string path_;
+  const uint64_t size_;
+  const FileDescriptor fd_;
+};
+
+class PosixWritableFile final : public WritableFile {
+ public:
+  PosixWritableFile(FileDescriptor fd, std::string path)
+      : path_(std::move(path)), fd_(std::move(fd)) {
+    buffer_.reserve(kWriteBufferBytes);
+  }
+  ~PosixWritableFile() override {
+    // Who needs to know whether the bytes arrived has called Sync.
+    Close().IgnoreError();
+  }
+
+  Status Append(Slice bytes) override {
+    if (!error_.ok()) return error_;
+    if (!fd_.valid()) return Status::IOError(path_ + ": append: the file is closed");
+    size_ += bytes.size();
+    if (buffer_.size() + bytes.size() <= kWriteBufferBytes) {
+      buffer_.append(bytes);
+      return Status::Ok();
+    }
+    NOKV_TRY(Flush());
+    if (bytes.size() < kWriteBufferBytes) {
+      buffer_.append(bytes);
+      return Status::Ok();
+    }
+    return Write(bytes);
+  }
+
+  Status Sync() override {
+    NOKV_TRY(Flush());
+    if (!fd_.valid()) return Status::IOError(path_ + ": sync: the file is closed");
+    if (const int error = posix::DataSync(fd_.get()); error != 0) {
+      error_ = ErrorFromErrno(path_, "sync", error);
+    }
+    return error_;
+  }
+
+  Status Close() override {
+    if (!fd_.valid()) return error_;
+    if (error_.ok()) Flush().IgnoreError();  // Remembered in error_.
+    const int error = fd_.Close();
+    if (error != 0 && error_.ok()) error_ = ErrorFromErrno(path_, "close", error);
+    return error_;
+  }
+
+  uint64_t size() const override { return size_; }
+  const std::string& path() const override { return path_; }
+
+ private:
+  Status Flush() {
+    if (!error_.ok() || buffer_.empty()) return error_;
+    NOKV_TRY(Write(buffer_));
+    buffer_.clear();
+    return Status::Ok();
+  }
+
+  Status Write(Slice bytes) {
+    if (const int error = posix::WriteFully(fd_.get(), bytes); error != 0) {
+      error_ = ErrorFromErrno(path_, "write", error);
+    }
+    return error_;
+  }
+
+  const std::string path_;
+  FileDescriptor fd_;
+  std::string buffer_;
+  uint64_t size_ = 0;
+  Status error_;  // the first one
+};
+
+// The lock files this process holds, by device and inode. The kernel's lock refuses a second opener
+// in the same process too; this table does it on file systems whose locks are only pretended.
+class HeldLocks {
+ public:
+  using Id = std::pair<dev_t, ino_t>;
+
+  // False if it is held.
+  bool Insert(Id id) {
+    base::MutexLock lock(&mu_);
+    return held_.insert(id).second;
+  }
+  void Erase(Id id) {
+    base::MutexLock lock(&mu_);
+    held_.erase(id);
+  }
+  // Never destroyed: locks may be released while the process ends.
+  static HeldLocks* Instance() {
+    static auto* const instance = std::make_unique<HeldLocks>().release();
+    return instance;
+  }
+
+ private:
+  base::Mutex mu_;
+  std::set<Id> held_ NOKV_GUARDED_BY(mu_);
+};
+
+class PosixFileLock final : public FileLock {
+ public:
+  PosixFileLock(FileDescriptor fd, HeldLocks::Id id) : fd_(std::move(fd)), id_(id) {}
+
+  // The text is for people who meet a held lock; a full disk must not keep a database from being
+  // opened, so failing to write it changes nothing.
+  void WriteHolder(Slice holder) {
+    if (::ftruncate(fd_.get(), 0) == 0) (void)posix::WriteFully(fd_.get(), holder);
+  }
+
+  ~PosixFileLock() override {
+    // The text is of no use without its holder. If it stays, the next holder replaces it.
+    WriteHolder({});
+    // Released in the reverse order of acquisition: the kernel's lock first.
+    fd_.Close();
+    HeldLocks::Instance()->Erase(id_);
+  }
+
+ private:
+  FileDescriptor fd_;
+  const HeldLocks::Id id_;
+};
+
+Status BusyError(const std::string& path, int fd) {
+  char text[kHolderBytesMax];
+  size_t n = 0;
+  if (posix::ReadFullyAt(fd, 0, sizeof text, text, &n) != 0) n = 0;
+  std::string holder;
+  for (const char c : Slice(text, n))
+    holder += c >= 0x20 && c < 0x7f ? c : ' ';
+  return Status::Busy(path + ": lock: held by " + (holder.empty() ? "another opener" : holder));
+}
+
+}  // namespace
+
+FileSystem* PosixFileSystem::Default() {
+  static PosixFileSystem file_system{Options{}};
+  return &file_system;
+}
+
+Result<std::unique_ptr<RandomAccessFile>> PosixFileSystem::OpenRandomAccess(const std::string& path,
+                                                                            FileKind /*kind*/,
+                                                                            AccessPattern pattern) {
+  FileDescriptor fd = OpenFile(path, O_RDONLY);
+  if (!fd.valid()) return ErrorFromErrno(path, "open", errno);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
+  if (!S_ISREG(info.st_mode)) return Status::IOError(path + ": open: not a regular file");
+  if (pattern != AccessPattern::kNormal) ::posix_fadvise(fd.get(), 0, 0, AdviceFor(pattern));
+  return std::unique_ptr<RandomAccessFile>(std::make_unique<PosixRandomAccessFile>(
+      std::move(fd), path, static_cast<uint64_t>(info.st_size)));
+}
+
+Result<std::unique_ptr<WritableFile>> PosixFileSystem::CreateWritable(const std::string& path,
+                                                                      FileKind /*kind*/) {
+  FileDescriptor fd = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
+  if (!fd.valid()) return ErrorFromErrno(path, "create", errno);
+  return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(std::move(fd), path));
+}
+
+Result<std::unique_ptr<LogFile>> PosixFileSystem::CreateLog(const std::string& path,
+                                                            uint64_t capacity) {
+  return posix::CreateLogFile(path, capacity, options_.log_writes);
+}
+
+Result<std::unique_ptr<LogFile>> PosixFileSystem::OpenLog(const std::string& path) {
+  return posix::OpenLogFile(path, options_.log_writes);
+}
+
+Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  return ErrorFromErrno(from, "rename to " + to, errno);
+}
+
+Status PosixFileSystem::Link(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  return ErrorFromErrno(from, "link as " + to, errno);
+}
+
+Status PosixFileSystem::Remove(const std::string& path) {
+  return ::unlink(path.c_str()) == 0 ? Status::Ok() : ErrorFromErrno(path, "remove", errno);
+}
+
+Status PosixFileSystem::CreateDirectory(const std::string& path) {
+  if (::mkdir(path.c_str(), S_IRWXU) == 0) {
+    // The umask may have taken bits away.
+    if (::chmod(path.c_str(), S_IRWXU) == 0) return Status::Ok();
+    return ErrorFromErrno(path, "set the mode", errno);
+  }
+  const int error = errno;
+  struct stat info;
+  if (error == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return Status::Ok();
+  }
+  return ErrorFromErrno(path, "create directory", error);
+}
+
+Status PosixFileSystem::RemoveDirectory(const std::string& path) {
+  return ::rmdir(path.c_str()) == 0 ? Status::Ok()
+                                    : ErrorFromErrno(path, "remove directory", errno);
+}
+
+Status PosixFileSystem::SyncDirectory(const std::string& path) {
+  int fd;
+  do {
+    fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return ErrorFromErrno(path, "open directory", errno);
+  const FileDescriptor directory(fd);
+  int outcome;
+  do {
+    outcome = ::fsync(fd);
+  } while (outcome != 0 && errno == EINTR);
+  return outcome == 0 ? Status::Ok() : ErrorFromErrno(path, "sync directory", errno);
+}
+
+Result<std::vector<std::string>> PosixFileSystem::List(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  if (directory == nullptr) return ErrorFromErrno(path, "list", errno);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+    names.emplace_back(entry->d_name);
+  }
+  if (errno != 0) return ErrorFromErrno(path, "list", errno);
+  return names;
+}
+
+bool PosixFileSystem::Exists(const std::string& path) {
+  struct stat info;
+  return ::lstat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+Result<uint64_t> PosixFileSystem::FileSize(const std::string& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
+  if (!S_ISREG(info.st_mode)) return Status::IOError(path + ": stat: not a regular file");
+  return static_cast<uint64_t>(info.st_size);
+}
+
+Result<uint64_t> PosixFileSystem::FreeSpace(const std::string& path) {
+  struct statvfs info;
+  if (::statvfs(path.c_str(), &info) != 0) return ErrorFromErrno(path, "free space", errno);
+  return static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_frsize);
+}
+
+Result<std::unique_ptr<FileLock>> PosixFileSystem::LockFile(const std::string& path,
+                                                            const std::string& holder) {
+  FileDescriptor fd = OpenFile(path, O_RDWR | O_CREAT);
+  if (!fd.valid()) return ErrorFromErrno(path, "lock", errno);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
+  const HeldLocks::Id id(info.st_dev, info.st_ino);
+  if (!HeldLocks::Instance()->Insert(id)) return BusyError(path, fd.get());
+
+  struct flock request = {};
+  request.l_type = F_WRLCK;
+  request.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_OFD_SETLK, &request) != 0) {
+    const int error = errno;
+    HeldLocks::Instance()->Erase(id);
+    if (error == EAGAIN || error == EACCES) return BusyError(path, fd.get());
+    return ErrorFromErrno(path, "lock", error);
+  }
+  auto lock = std::make_unique<PosixFileLock>(std::move(fd), id);
+  lock->WriteHolder(holder);
+  return std::unique_ptr<FileLock>(std::move(lock));
+}
+
+}  // namespace nokv::vfs

@@ -1,0 +1,219 @@
+#include "vfs/posix_log_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mutex.h"
+#include "vfs/posix_io.h"
+
+namespace nokv::vfs::posix {
+
+namespace {
+
+// What both kinds share: the descriptor, reading back, and a sync whose failure is remembered.
+class PosixLogFile : public LogFile {
+ public:
+  Status Sync() final {
+    // Held over the system call, so that syncs run one after another: the kernel reports a
+    // write-back error to one of two syncs at the same time, and the other must not say OK.
+    base::MutexLock lock(&sync_mu_);
+    if (!sync_error_.ok()) return sync_error_;
+    if (!fd_.valid()) return ClosedError("sync");
+    if (const int error = DataSync(fd_.get()); error != 0) {
+      sync_error_ = ErrorFromErrno(path_, "sync", error);
+    }
+    return sync_error_;
+  }
+
+  Status Read(uint64_t offset, size_t n, char* scratch, Slice* result) const final {
+    *result = Slice(scratch, 0);
+    if (!fd_.valid()) return ClosedError("read");
+    size_t read;
+    if (const int error = ReadFullyAt(fd_.get(), offset, n, scratch, &read); error != 0) {
+      return ErrorFromErrno(path_, "read at " + std::to_string(offset), error);
+    }
+    *result = Slice(scratch, read);
+    return Status::Ok();
+  }
+
+  uint64_t capacity() const final { return capacity_; }
+  const std::string& path() const final { return path_; }
+
+ protected:
+  PosixLogFile(FileDescriptor fd, std::string path, uint64_t capacity)
+      : path_(std::move(path)), capacity_(capacity), fd_(std::move(fd)) {}
+
+  Status ClosedError(const char* operation) const {
+    return Status::IOError(path_ + ": " + operation + ": the file is closed");
+  }
+  void CheckWithin(uint64_t offset, Slice bytes) const {
+    NOKV_CHECK(bytes.size() <= capacity_);
+    NOKV_CHECK(offset <= capacity_ - bytes.size());
+  }
+
+  // Constant after construction, but for Close.
+  const std::string path_;
+  const uint64_t capacity_;
+  FileDescriptor fd_;
+
+ private:
+  base::Mutex sync_mu_;
+  Status sync_error_ NOKV_GUARDED_BY(sync_mu_);
+};
+
+class PwriteLogFile final : public PosixLogFile {
+ public:
+  PwriteLogFile(FileDescriptor fd, std::string path, uint64_t capacity)
+      : PosixLogFile(std::move(fd), std::move(path), capacity) {}
+
+  Status WriteAt(uint64_t offset, Slice bytes) override {
+    CheckWithin(offset, bytes);
+    if (!fd_.valid()) return ClosedError("write");
+    if (const int error = WriteFullyAt(fd_.get(), offset, bytes); error != 0) {
+      return ErrorFromErrno(path_, "write at " + std::to_string(offset), error);
+    }
+    return Status::Ok();
+  }
+
+  Status Close() override {
+    const int error = fd_.Close();
+    return error == 0 ? Status::Ok() : ErrorFromErrno(path_, "close", error);
+  }
+};
+
+class MappedLogFile final : public PosixLogFile {
+ public:
+  // REQUIRES: `mapping` is the whole file, shared and writable, and capacity > 0.
+  MappedLogFile(FileDescriptor fd, std::string path, uint64_t capacity, char* mapping)
+      : PosixLogFile(std::move(fd), std::move(path), capacity), mapping_(mapping) {}
+  ~MappedLogFile() override { Unmap(); }
+
+  Status WriteAt(uint64_t offset, Slice bytes) override {
+    CheckWithin(offset, bytes);
+    if (mapping_ == nullptr) return ClosedError("write");
+    std::memcpy(mapping_ + offset, bytes.data(), bytes.size());
+    return Status::Ok();
+  }
+
+  Status Close() override {
+    Unmap();
+    const int error = fd_.Close();
+    return error == 0 ? Status::Ok() : ErrorFromErrno(path_, "close", error);
+  }
+
+ private:
+  void Unmap() {
+    if (mapping_ == nullptr) return;
+    NOKV_CHECK(::munmap(std::exchange(mapping_, nullptr), capacity_) == 0);
+  }
+
+  char* mapping_;
+};
+
+int WriteZeros(int fd, uint64_t capacity) {
+  const std::vector<char> zeros(1 << 20);
+  for (uint64_t offset = 0; offset < capacity;) {
+    const auto n = static_cast<size_t>(std::min<uint64_t>(zeros.size(), capacity - offset));
+    if (const int error = WriteFullyAt(fd, offset, Slice(zeros.data(), n)); error != 0)
+      return error;
+    offset += n;
+  }
+  return 0;
+}
+
+// Gives every block in [0, size) that has none a block of zeros; bytes that are there stay. Returns
+// 0, or an errno: EOPNOTSUPP where the file system cannot.
+int Reserve(int fd, uint64_t size) {
+  int outcome;
+  do {
+    outcome = ::fallocate(fd, 0, 0, static_cast<off_t>(size));
+  } while (outcome != 0 && errno == EINTR);
+  return outcome == 0 ? 0 : errno;
+}
+
+bool CannotReserve(int error) {
+  return error == EOPNOTSUPP || error == ENOSYS;
+}
+
+// Brings every page into the page cache and the page tables, so that no append waits for that. An
+// older kernel does it at the first store to each page instead.
+int Populate(char* mapping, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+  while (::madvise(mapping, size, MADV_POPULATE_WRITE) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    return errno == EINVAL ? 0 : errno;
+  }
+#endif
+  return 0;
+}
+
+Result<std::unique_ptr<LogFile>> MakeMapped(FileDescriptor fd,
+                                            const std::string& path,
+                                            uint64_t capacity) {
+  void* mapping = ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (mapping == MAP_FAILED) return ErrorFromErrno(path, "map", errno);
+  auto file =
+      std::make_unique<MappedLogFile>(std::move(fd), path, capacity, static_cast<char*>(mapping));
+  if (const int error = Populate(static_cast<char*>(mapping), capacity); error != 0) {
+    return ErrorFromErrno(path, "populate the mapping", error);
+  }
+  return std::unique_ptr<LogFile>(std::move(file));
+}
+
+Result<std::unique_ptr<LogFile>> MakeLogFile(FileDescriptor fd,
+                                             const std::string& path,
+                                             uint64_t capacity,
+                                             LogWrites writes) {
+  if (writes == LogWrites::kMapped && capacity > 0)
+    return MakeMapped(std::move(fd), path, capacity);
+  return std::unique_ptr<LogFile>(std::make_unique<PwriteLogFile>(std::move(fd), path, capacity));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogFile>> CreateLogFile(const std::string& path,
+                                               uint64_t capacity,
+                                               LogWrites writes) {
+  if (capacity == 0) return Status::InvalidArgument(path + ": create log: capacity 0");
+  FileDescriptor fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL);
+  if (!fd.valid()) return ErrorFromErrno(path, "create log", errno);
+  int error = Reserve(fd.get(), capacity);
+  if (CannotReserve(error)) error = WriteZeros(fd.get(), capacity);
+  Result<std::unique_ptr<LogFile>> file =
+      error == 0 ? MakeLogFile(std::move(fd), path, capacity, writes)
+                 : ErrorFromErrno(path, "reserve " + std::to_string(capacity) + " bytes", error);
+  // This call made the file and nobody has written to it, so that removing it loses nothing; law 6
+  // is about files that may hold data.
+  if (!file.ok()) ::unlink(path.c_str());
+  return file;
+}
+
+Result<std::unique_ptr<LogFile>> OpenLogFile(const std::string& path, LogWrites writes) {
+  FileDescriptor fd = OpenFile(path, O_RDWR);
+  if (!fd.valid()) return ErrorFromErrno(path, "open log", errno);
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
+  if (!S_ISREG(info.st_mode)) return Status::IOError(path + ": open log: not a regular file");
+  const auto capacity = static_cast<uint64_t>(info.st_size);
+  if (capacity > 0) {
+    // A copied or restored file may have holes.
+    const int error = Reserve(fd.get(), capacity);
+    if (CannotReserve(error)) {
+      writes = LogWrites::kPwrite;
+    } else if (error != 0) {
+      return ErrorFromErrno(path, "reserve " + std::to_string(capacity) + " bytes", error);
+    }
+  }
+  return MakeLogFile(std::move(fd), path, capacity, writes);
+}
+
+}  // namespace nokv::vfs::posix

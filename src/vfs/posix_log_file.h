@@ -1,0 +1,45 @@
+#pragma once
+
+// The two kinds of log file that PosixFileSystem offers: stores into a shared mapping, and pwrite.
+//
+// A mapped log copies a record with plain stores: no system call per append. What it must never do
+// is take SIGBUS, which is how a store into a mapping learns that its block cannot be had. So:
+//  1. the size of a log never changes while it is open, and no call of this module truncates a
+//  file;
+//  2. a log is mapped only when every block of it is reserved on the device; where the file system
+//     cannot reserve, the pwrite kind is used instead;
+//  3. reads go through pread, so that an unreadable block is an error and not a signal.
+// What remains is a device that fails to read back a page of the log which the kernel evicted and
+// the engine then overwrites in part: the process dies there, which loses nothing that was
+// acknowledged.
+//
+// The errors of writing back mapped pages reach Sync: the kernel keeps them for every descriptor
+// that was open when they happened, and the descriptor stays open as long as the mapping.
+//
+// Thread-safe as LogFile says.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "nokv/result.h"
+
+#include "vfs/file_system.h"
+
+namespace nokv::vfs {
+
+// How log files are written. kMapped: stores into a shared mapping, no system call per append.
+// kPwrite: one system call per append, for file systems whose shared mappings cannot be trusted.
+enum class LogWrites : unsigned char { kMapped, kPwrite };
+
+namespace posix {
+
+// Both refuse as FileSystem::CreateLog and OpenLog say. CreateLogFile leaves no file behind on
+// failure.
+Result<std::unique_ptr<LogFile>> CreateLogFile(const std::string& path,
+                                               uint64_t capacity,
+                                               LogWrites writes);
+Result<std::unique_ptr<LogFile>> OpenLogFile(const std::string& path, LogWrites writes);
+
+}  // namespace posix
+}  // namespace nokv::vfs
