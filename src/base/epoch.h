@@ -13,21 +13,17 @@
 //
 // Invariants:
 //  1. the epoch only grows, and only under mu_, which also orders the stamps of retired objects:
-//  stamps
-//     in the queue never fall from front to back.
-//  2. whoever enters with an epoch above a stamp sees the structure without the stamped object: the
-//  raise
-//     happens after the retirement (mu_), and the guard's acquire load pairs with its release
-//     store.
+//     stamps in the queue never fall from front to back.
+//  2. whoever enters with an epoch above a stamp sees the structure without the stamped object:
+//     the raise happens after the retirement (mu_), and the guard's acquire load pairs with the
+//     release store of the raise.
 //  3. a guard that Reclaim does not see in the slots sees everything that happened before Reclaim
-//  looked
-//     (store, fence, load on both sides). The fence of the guard is only one for the compiler where
-//     the kernel offers membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED), with which Reclaim makes
-//     every running thread of the process execute a full fence at that moment; elsewhere it is a
-//     real one.
+//     looked (store, fence, load on both sides). The fence of the guard is only one for the
+//     compiler where the kernel offers membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED), with which
+//     Reclaim makes every running thread of the process execute a full fence at that moment;
+//     elsewhere it is a real one.
 //  4. a slot belongs to one thread from its first guard to the thread's end. Slots outlive the
-//  domain as
-//     long as a thread refers to them, so threads and domains may end in any order.
+//     domain as long as a thread refers to them, so threads and domains may end in any order.
 //
 // Source: K. Fraser, "Practical lock-freedom" (2004), section 5.2.3, epoch-based reclamation, with
 // one stamp per object instead of three lists; asymmetric fences as in the userspace RCU library
