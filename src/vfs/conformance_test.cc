@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "vfs/file_system.h"
+#include "vfs/memory_file_system.h"
 #include "vfs/posix_file_system.h"
 
 namespace nokv::vfs {
@@ -36,6 +37,18 @@ class PosixSubject final : public Subject {
  private:
   PosixFileSystem fs_;
   std::string directory_;
+};
+
+class MemorySubject final : public Subject {
+ public:
+  FileSystem* fs() override { return &fs_; }
+  std::string directory() override {
+    EXPECT_TRUE(fs_.CreateDirectory("/conformance").ok());
+    return "/conformance";
+  }
+
+ private:
+  MemoryFileSystem fs_;
 };
 
 struct SubjectMaker {
@@ -351,6 +364,10 @@ INSTANTIATE_TEST_SUITE_P(All,
                                                       [] {
                                                         return std::make_unique<PosixSubject>(
                                                             LogWrites::kPwrite);
+                                                      }},
+                                         SubjectMaker{"Memory",
+                                                      [] {
+                                                        return std::make_unique<MemorySubject>();
                                                       }}),
                          [](const auto& made) { return std::string(made.param.name); });
 

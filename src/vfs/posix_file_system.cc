@@ -13,19 +13,16 @@
 #include <unistd.h>
 
 #include "base/mutex.h"
+#include "vfs/buffered_writable_file.h"
+#include "vfs/error.h"
 #include "vfs/posix_io.h"
 
 namespace nokv::vfs {
 
 namespace {
 
-using posix::ErrorFromErrno;
 using posix::FileDescriptor;
 using posix::OpenFile;
-
-// Large enough that a table is written in few calls, small enough to stay in the second-level
-// cache.
-constexpr size_t kWriteBufferBytes = 64 << 10;
 
 // More of a lock file than this is not shown.
 constexpr size_t kHolderBytesMax = 256;
@@ -73,73 +70,24 @@ class PosixRandomAccessFile final : public RandomAccessFile {
   const FileDescriptor fd_;
 };
 
-class PosixWritableFile final : public WritableFile {
+class PosixWritableFile final : public BufferedWritableFile {
  public:
   PosixWritableFile(FileDescriptor fd, std::string path)
-      : path_(std::move(path)), fd_(std::move(fd)) {
-    buffer_.reserve(kWriteBufferBytes);
-  }
-  ~PosixWritableFile() override {
-    // Who needs to know whether the bytes arrived has called Sync.
-    Close().IgnoreError();
-  }
-
-  Status Append(Slice bytes) override {
-    if (!error_.ok()) return error_;
-    if (!fd_.valid()) return Status::IOError(path_ + ": append: the file is closed");
-    size_ += bytes.size();
-    if (buffer_.size() + bytes.size() <= kWriteBufferBytes) {
-      buffer_.append(bytes);
-      return Status::Ok();
-    }
-    NOKV_TRY(Flush());
-    if (bytes.size() < kWriteBufferBytes) {
-      buffer_.append(bytes);
-      return Status::Ok();
-    }
-    return Write(bytes);
-  }
-
-  Status Sync() override {
-    NOKV_TRY(Flush());
-    if (!fd_.valid()) return Status::IOError(path_ + ": sync: the file is closed");
-    if (const int error = posix::DataSync(fd_.get()); error != 0) {
-      error_ = ErrorFromErrno(path_, "sync", error);
-    }
-    return error_;
-  }
-
-  Status Close() override {
-    if (!fd_.valid()) return error_;
-    if (error_.ok()) Flush().IgnoreError();  // Remembered in error_.
-    const int error = fd_.Close();
-    if (error != 0 && error_.ok()) error_ = ErrorFromErrno(path_, "close", error);
-    return error_;
-  }
-
-  uint64_t size() const override { return size_; }
-  const std::string& path() const override { return path_; }
+      : BufferedWritableFile(std::move(path)), fd_(std::move(fd)) {}
+  // Who needs to know whether the bytes arrived has called Sync.
+  ~PosixWritableFile() override { Close().IgnoreError(); }
 
  private:
-  Status Flush() {
-    if (!error_.ok() || buffer_.empty()) return error_;
-    NOKV_TRY(Write(buffer_));
-    buffer_.clear();
-    return Status::Ok();
+  Status WriteOut(Slice bytes) override {
+    return Outcome("write", posix::WriteFully(fd_.get(), bytes));
+  }
+  Status SyncOut() override { return Outcome("sync", posix::DataSync(fd_.get())); }
+  Status CloseOut() override { return Outcome("close", fd_.Close()); }
+  Status Outcome(const char* operation, int error) const {
+    return error == 0 ? Status::Ok() : ErrorFromErrno(path(), operation, error);
   }
 
-  Status Write(Slice bytes) {
-    if (const int error = posix::WriteFully(fd_.get(), bytes); error != 0) {
-      error_ = ErrorFromErrno(path_, "write", error);
-    }
-    return error_;
-  }
-
-  const std::string path_;
   FileDescriptor fd_;
-  std::string buffer_;
-  uint64_t size_ = 0;
-  Status error_;  // the first one
 };
 
 // The lock files this process holds, by device and inode. The kernel's lock refuses a second opener

@@ -5,14 +5,8 @@
 // Beyond the rules of file_system.h:
 //  1. No symbolic link is followed in the last part of a path; files have mode 0600 and directories
 //     0700 whatever the umask is; no descriptor survives an exec.
-//  2. A WritableFile keeps up to 64 KiB in the process: bytes given to Append are in the kernel's
-//     hands, and visible to other openers, only after Sync, Close or the destructor. If the process
-//     dies before that they are lost. Tables and the manifest can bear it, for neither is referred
-//     to before its Sync; the log cannot and has LogFile.
-//  3. An error of a WritableFile is final: every later call on it returns the first one, so that no
-//  bytes
-//     ever follow a hole.
-//  4. A lock (LockFile) belongs to the open file: a child process made by fork shares it until it
+//  2. A WritableFile keeps up to 64 KiB in the process (buffered_writable_file.h).
+//  3. A lock (LockFile) belongs to the open file: a child process made by fork shares it until it
 //  execs or
 //     exits. The lock file is never removed, because a process that waits for the old file and one
 //     that creates a new one would both hold "the" lock.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,23 +16,6 @@ namespace {
 constexpr size_t kTransferMax = size_t{1} << 30;
 
 }  // namespace
-
-Status ErrorFromErrno(std::string_view path, std::string_view operation, int error) {
-  std::string message(path);
-  message += ": ";
-  message += operation;
-  message += ": ";
-  message += std::generic_category().message(error);
-  switch (error) {
-    case ENOENT:
-      return Status::NotFound(message);
-    case ENOSPC:
-    case EDQUOT:
-      return Status::NoSpace(message);
-    default:
-      return Status::IOError(message);
-  }
-}
 
 int FileDescriptor::Close() {
   if (fd_ < 0) return 0;

@@ -1,23 +1,18 @@
 #pragma once
 
 // The few system calls behind PosixFileSystem, with their traps taken care of: interrupted calls,
-// short transfers, errno turned into a Status.
+// short transfers.
 //
 // Thread-safe: functions over file descriptors; FileDescriptor is confined to its owner.
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "nokv/slice.h"
-#include "nokv/status.h"
 
 namespace nokv::vfs::posix {
-
-// "path: operation: reason", with the code that rule 3 of file_system.h asks for.
-Status ErrorFromErrno(std::string_view path, std::string_view operation, int error);
 
 // Owns a file descriptor; closes it without looking at the outcome. A caller that cares closes
 // first.

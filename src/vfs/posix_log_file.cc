@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "vfs/error.h"
 #include "vfs/posix_io.h"
 
 namespace nokv::vfs::posix {
