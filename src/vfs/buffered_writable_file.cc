@@ -4,18 +4,19 @@
 
 namespace nokv::vfs {
 
-BufferedWritableFile::BufferedWritableFile(std::string path) : path_(std::move(path)) {}
+BufferedWritableFile::BufferedWritableFile(std::string path, FileKind kind)
+    : path_(std::move(path)), buffer_bytes_(kind == FileKind::kManifest ? 0 : kBufferBytes) {}
 
 Status BufferedWritableFile::Append(Slice bytes) {
   if (!error_.ok()) return error_;
   if (!open_) return Status::IOError(path_ + ": append: the file is closed");
   size_ += bytes.size();
-  if (buffer_.size() + bytes.size() > kBufferBytes) NOKV_TRY(Flush());
-  if (bytes.size() >= kBufferBytes) {
+  if (buffer_.size() + bytes.size() > buffer_bytes_) NOKV_TRY(Flush());
+  if (bytes.size() >= buffer_bytes_) {
     error_ = WriteOut(bytes);
     return error_;
   }
-  if (buffer_.capacity() < kBufferBytes) buffer_.reserve(kBufferBytes);
+  if (buffer_.capacity() < buffer_bytes_) buffer_.reserve(buffer_bytes_);
   buffer_.append(bytes);
   return Status::Ok();
 }

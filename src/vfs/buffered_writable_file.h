@@ -5,8 +5,9 @@
 //
 //  1. Bytes given to Append wait in the process until 64 KiB are together, or Sync, Close or the
 //     destructor sends them on. Until then no other opener sees them and the death of the process
-//     loses them. Tables and the manifest can bear that, for nothing refers to their bytes before
-//     their Sync; the log cannot, and has LogFile.
+//     loses them. Tables can bear that, for nothing refers to their bytes before their Sync; the
+//     log cannot, and has LogFile. A manifest is not buffered: the seal behind a synced group of
+//     edits must outlive the process, and is never synced by itself.
 //  2. The first error is final: every later call returns it, so that no bytes ever follow a hole.
 //
 // MemoryFileSystem uses the same class as PosixFileSystem, so that its disk has seen exactly the
@@ -36,7 +37,7 @@ class BufferedWritableFile : public WritableFile {
 
  protected:
   // REQUIRES: the destructor of the derived class calls Close.
-  explicit BufferedWritableFile(std::string path);
+  BufferedWritableFile(std::string path, FileKind kind);
 
   // All of them are called until one fails, and none after CloseOut.
   virtual Status WriteOut(Slice bytes) = 0;
@@ -47,6 +48,7 @@ class BufferedWritableFile : public WritableFile {
   Status Flush();
 
   const std::string path_;
+  const size_t buffer_bytes_;
   std::string buffer_;
   uint64_t size_ = 0;
   bool open_ = true;

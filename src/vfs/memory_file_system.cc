@@ -193,8 +193,8 @@ class MemoryFileSystem::MemoryRandomAccessFile final : public RandomAccessFile {
 
 class MemoryFileSystem::MemoryWritableFile final : public BufferedWritableFile {
  public:
-  MemoryWritableFile(std::unique_ptr<OpenInode> open, std::string path)
-      : BufferedWritableFile(std::move(path)), open_(std::move(open)) {}
+  MemoryWritableFile(std::unique_ptr<OpenInode> open, std::string path, FileKind kind)
+      : BufferedWritableFile(std::move(path), kind), open_(std::move(open)) {}
   ~MemoryWritableFile() override { Close().IgnoreError(); }
 
  private:
@@ -343,13 +343,13 @@ Result<std::unique_ptr<RandomAccessFile>> MemoryFileSystem::OpenRandomAccess(
 }
 
 Result<std::unique_ptr<WritableFile>> MemoryFileSystem::CreateWritable(const std::string& path,
-                                                                       FileKind /*kind*/) {
+                                                                       FileKind kind) {
   base::MutexLock lock(&disk_->mu);
   NOKV_TRY(disk_->Begin(path, "create"));
   Namespace::Place place;
   NOKV_TRY(disk_->FindVacant(path, "create", &place));
   return std::unique_ptr<WritableFile>(std::make_unique<MemoryWritableFile>(
-      std::make_unique<OpenInode>(disk_, disk_->names.AddFile(place)), path));
+      std::make_unique<OpenInode>(disk_, disk_->names.AddFile(place)), path, kind));
 }
 
 Result<std::unique_ptr<LogFile>> MemoryFileSystem::CreateLog(const std::string& path,

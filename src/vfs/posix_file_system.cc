@@ -72,8 +72,8 @@ class PosixRandomAccessFile final : public RandomAccessFile {
 
 class PosixWritableFile final : public BufferedWritableFile {
  public:
-  PosixWritableFile(FileDescriptor fd, std::string path)
-      : BufferedWritableFile(std::move(path)), fd_(std::move(fd)) {}
+  PosixWritableFile(FileDescriptor fd, std::string path, FileKind kind)
+      : BufferedWritableFile(std::move(path), kind), fd_(std::move(fd)) {}
   // Who needs to know whether the bytes arrived has called Sync.
   ~PosixWritableFile() override { Close().IgnoreError(); }
 
@@ -170,10 +170,11 @@ Result<std::unique_ptr<RandomAccessFile>> PosixFileSystem::OpenRandomAccess(cons
 }
 
 Result<std::unique_ptr<WritableFile>> PosixFileSystem::CreateWritable(const std::string& path,
-                                                                      FileKind /*kind*/) {
+                                                                      FileKind kind) {
   FileDescriptor fd = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
   if (!fd.valid()) return ErrorFromErrno(path, "create", errno);
-  return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(std::move(fd), path));
+  return std::unique_ptr<WritableFile>(
+      std::make_unique<PosixWritableFile>(std::move(fd), path, kind));
 }
 
 Result<std::unique_ptr<LogFile>> PosixFileSystem::CreateLog(const std::string& path,

@@ -5,7 +5,8 @@
 // Beyond the rules of file_system.h:
 //  1. No symbolic link is followed in the last part of a path; files have mode 0600 and directories
 //     0700 whatever the umask is; no descriptor survives an exec.
-//  2. A WritableFile keeps up to 64 KiB in the process (buffered_writable_file.h).
+//  2. A WritableFile keeps up to 64 KiB in the process, unless it is a manifest
+//     (buffered_writable_file.h).
 //  3. A lock (LockFile) belongs to the open file: a child process made by fork shares it until it
 //  execs or
 //     exits. The lock file is never removed, because a process that waits for the old file and one
