@@ -42,6 +42,9 @@ bool HasMembarrier() {
 struct EpochDomain::SlotTable {
   static constexpr size_t kSlotsPerChunk = 32;
   struct Chunk {
+    explicit Chunk(uint32_t first_index) {
+      for (Slot& slot : slots) slot.index = first_index++;
+    }
     Slot slots[kSlotsPerChunk] = {};
     // release after the chunk is complete; acquire in scans.
     std::atomic<Chunk*> next{nullptr};
@@ -57,7 +60,8 @@ struct EpochDomain::SlotTable {
         return &slot;
       }
       if (chunk->next_owner == nullptr) {
-        chunk->next_owner = std::make_unique<Chunk>();
+        const uint32_t next_index = chunk->slots[kSlotsPerChunk - 1].index + 1;
+        chunk->next_owner = std::make_unique<Chunk>(next_index);
         chunk->next.store(chunk->next_owner.get(), std::memory_order_release);
       }
     }
@@ -91,7 +95,7 @@ struct EpochDomain::SlotTable {
   }
 
   mutable Mutex mu;  // owners, and growth
-  Chunk first;
+  Chunk first{0};
   // Set when the domain ends: a thread that meets the table again forgets it.
   std::atomic<bool> closed{false};
 };

@@ -88,9 +88,9 @@ class EpochDomain {
 
   // Runs `deleter(object)` once every guard alive at the call has ended. Deleters run in a thread
   // that calls Retire, Reclaim, Drain or the destructor, outside every lock of the domain; they may
-  // retire further objects and take guards. Every kReclaimInterval calls try to reclaim. REQUIRES:
-  // the object is unreachable for new guards, and the caller holds no lock that a deleter of this
-  // domain takes (else RetireLater).
+  // retire further objects and take guards. One call in kReclaimInterval tries to reclaim.
+  // REQUIRES: the object is unreachable for new guards, and the caller holds no lock that a deleter
+  // of this domain takes (else RetireLater).
   void Retire(void* object, void (*deleter)(void*)) NOKV_EXCLUDES(mu_);
   // Like Retire, but never runs a deleter in this call.
   void RetireLater(void* object, void (*deleter)(void*)) NOKV_EXCLUDES(mu_);
@@ -111,6 +111,9 @@ class EpochDomain {
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
   // True if the calling thread holds a guard of this domain: for checks of "REQUIRES: a guard".
   bool InGuard() { return SlotOfThisThread()->depth > 0; }
+  // A small number that no other living thread has in this domain: lets a structure give each thread
+  // counters of its own. A number freed by a thread's end is given to a later thread.
+  size_t ThreadIndex() { return SlotOfThisThread()->index; }
   Stats stats() const NOKV_EXCLUDES(mu_);
 
   // Retirements between two attempts to reclaim: shares the cost of one membarrier, some
@@ -122,8 +125,9 @@ class EpochDomain {
   struct alignas(64) Slot {
     std::atomic<uint64_t> epoch;  // of the outermost guard; 0 outside
     uint32_t depth;               // living guards of the owner
+    uint32_t index;               // constant: the slot's place in the table
+    const void* owner;            // the owner's thread cache or null; guarded by SlotTable::mu
     bool reclaiming;              // the owner is running deleters
-    const void* owner;  // the owner's thread cache; null if free; guarded by SlotTable::mu
   };
   struct Retired {
     void* object;
@@ -177,8 +181,8 @@ class EpochDomain {
 
   alignas(64) mutable Mutex mu_;
   std::deque<Retired> retired_ NOKV_GUARDED_BY(mu_);
-  size_t reclaim_at_ NOKV_GUARDED_BY(mu_) =
-      kReclaimInterval;  // size of retired_ that asks for a try
+  // The size of retired_ at which Retire tries to reclaim.
+  size_t reclaim_at_ NOKV_GUARDED_BY(mu_) = kReclaimInterval;
   uint64_t retired_total_ NOKV_GUARDED_BY(mu_) = 0;
   std::atomic<size_t> pending_{0};  // retired_ and what is being deleted
 };

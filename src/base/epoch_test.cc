@@ -190,10 +190,12 @@ TEST(EpochDomain, SeesTheGuardsOfManyThreads) {
   std::atomic<int> deleted{0};
   std::atomic<int> inside{0};
   std::array<std::atomic<bool>, kThreads> leave{};
+  std::array<std::atomic<int>, kThreads> with_index{};
   std::vector<std::thread> threads;
   for (size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       EpochDomain::Guard guard(&domain);
+      with_index[domain.ThreadIndex()].fetch_add(1);
       inside.fetch_add(1);
       while (!leave[t].load())
         std::this_thread::yield();
@@ -202,6 +204,7 @@ TEST(EpochDomain, SeesTheGuardsOfManyThreads) {
   while (inside.load() < kThreads)
     std::this_thread::yield();
   EXPECT_EQ(domain.stats().guards, static_cast<size_t>(kThreads));
+  for (const auto& count : with_index) EXPECT_EQ(count.load(), 1);
   RetireCounted(&domain, &deleted);
   for (size_t t = 0; t < kThreads; ++t) {
     EXPECT_EQ(domain.Reclaim(), 0U);
