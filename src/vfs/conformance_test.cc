@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,7 +52,7 @@ class MemorySubject final : public Subject {
 
 struct SubjectMaker {
   const char* name;
-  std::function<std::unique_ptr<Subject>()> make;
+  std::unique_ptr<Subject> (*make)();
 };
 
 using NameList = std::vector<std::string>;
@@ -353,23 +352,22 @@ TEST_P(FileSystemConformance, FreeSpaceIsKnown) {
   EXPECT_GT(fs_->FreeSpace(dir_).value(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(All,
-                         FileSystemConformance,
-                         testing::Values(SubjectMaker{"PosixMapped",
-                                                      [] {
-                                                        return std::make_unique<PosixSubject>(
-                                                            LogWrites::kMapped);
-                                                      }},
-                                         SubjectMaker{"PosixPwrite",
-                                                      [] {
-                                                        return std::make_unique<PosixSubject>(
-                                                            LogWrites::kPwrite);
-                                                      }},
-                                         SubjectMaker{"Memory",
-                                                      [] {
-                                                        return std::make_unique<MemorySubject>();
-                                                      }}),
-                         [](const auto& made) { return std::string(made.param.name); });
+template <LogWrites kWrites>
+std::unique_ptr<Subject> MakePosix() {
+  return std::make_unique<PosixSubject>(kWrites);
+}
+std::unique_ptr<Subject> MakeMemory() {
+  return std::make_unique<MemorySubject>();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All,
+    FileSystemConformance,
+    testing::Values(SubjectMaker{"PosixMapped", &MakePosix<LogWrites::kMapped>},
+                    SubjectMaker{"PosixPopulated", &MakePosix<LogWrites::kMappedPopulated>},
+                    SubjectMaker{"PosixPwrite", &MakePosix<LogWrites::kPwrite>},
+                    SubjectMaker{"Memory", &MakeMemory}),
+    [](const auto& made) { return std::string(made.param.name); });
 
 TEST(Paths, JoinAndTakeApart) {
   EXPECT_EQ(JoinPath("d", "x"), "d/x");

@@ -145,38 +145,46 @@ bool CannotReserve(int error) {
   return error == EOPNOTSUPP || error == ENOSYS;
 }
 
-// Brings every page into the page cache and the page tables, so that no append waits for that. An
-// older kernel does it at the first store to each page instead.
-int Populate(char* mapping, size_t size) {
-#ifdef MADV_POPULATE_WRITE
-  while (::madvise(mapping, size, MADV_POPULATE_WRITE) != 0) {
+// madvise with an advice that an older kernel may not know, which is no error. Returns 0 or an
+// errno: EFAULT where a store or load would have been a signal.
+int Populate(char* mapping, size_t size, int advice) {
+  while (::madvise(mapping, size, advice) != 0) {
     if (errno == EINTR || errno == EAGAIN) continue;
     return errno == EINVAL ? 0 : errno;
   }
-#endif
   return 0;
 }
 
-Result<std::unique_ptr<LogFile>> MakeMapped(FileDescriptor fd,
-                                            const std::string& path,
-                                            uint64_t capacity) {
-  void* mapping = ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+Result<char*> Map(int fd, const std::string& path, size_t size, int protection) {
+  void* mapping = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
   if (mapping == MAP_FAILED) return ErrorFromErrno(path, "map", errno);
-  auto file =
-      std::make_unique<MappedLogFile>(std::move(fd), path, capacity, static_cast<char*>(mapping));
-  if (const int error = Populate(static_cast<char*>(mapping), capacity); error != 0) {
-    return ErrorFromErrno(path, "populate the mapping", error);
-  }
-  return std::unique_ptr<LogFile>(std::move(file));
+  return static_cast<char*>(mapping);
+}
+
+// Reads the file into the page cache (3). Through a mapping of its own: a page that is mapped for
+// reading makes the first store to it slower than one that is not mapped.
+Status ReadIntoCache(int fd, const std::string& path, size_t size) {
+  NOKV_ASSIGN_OR_RETURN(char* const mapping, Map(fd, path, size, PROT_READ));
+  const int error = Populate(mapping, size, MADV_POPULATE_READ);
+  NOKV_CHECK(::munmap(mapping, size) == 0);
+  return error == 0 ? Status::Ok() : ErrorFromErrno(path, "read for recycling", error);
 }
 
 Result<std::unique_ptr<LogFile>> MakeLogFile(FileDescriptor fd,
                                              const std::string& path,
                                              uint64_t capacity,
                                              LogWrites writes) {
-  if (writes == LogWrites::kMapped && capacity > 0)
-    return MakeMapped(std::move(fd), path, capacity);
-  return std::unique_ptr<LogFile>(std::make_unique<PwriteLogFile>(std::move(fd), path, capacity));
+  if (writes == LogWrites::kPwrite) {
+    return std::unique_ptr<LogFile>(std::make_unique<PwriteLogFile>(std::move(fd), path, capacity));
+  }
+  NOKV_ASSIGN_OR_RETURN(char* const mapping, Map(fd.get(), path, capacity, PROT_READ | PROT_WRITE));
+  auto file = std::make_unique<MappedLogFile>(std::move(fd), path, capacity, mapping);
+  if (writes == LogWrites::kMappedPopulated) {
+    if (const int error = Populate(mapping, capacity, MADV_POPULATE_WRITE); error != 0) {
+      return ErrorFromErrno(path, "populate the mapping", error);
+    }
+  }
+  return std::unique_ptr<LogFile>(std::move(file));
 }
 
 }  // namespace
@@ -205,7 +213,8 @@ Result<std::unique_ptr<LogFile>> OpenLogFile(const std::string& path, LogWrites 
   if (::fstat(fd.get(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
   if (!S_ISREG(info.st_mode)) return Status::IOError(path + ": open log: not a regular file");
   const auto capacity = static_cast<uint64_t>(info.st_size);
-  if (capacity > 0) {
+  if (capacity == 0) writes = LogWrites::kPwrite;  // There is no empty mapping.
+  if (writes != LogWrites::kPwrite) {
     // A copied or restored file may have holes.
     const int error = Reserve(fd.get(), capacity);
     if (CannotReserve(error)) {
@@ -214,6 +223,7 @@ Result<std::unique_ptr<LogFile>> OpenLogFile(const std::string& path, LogWrites 
       return ErrorFromErrno(path, "reserve " + std::to_string(capacity) + " bytes", error);
     }
   }
+  if (writes != LogWrites::kPwrite) NOKV_TRY(ReadIntoCache(fd.get(), path, capacity));
   return MakeLogFile(std::move(fd), path, capacity, writes);
 }
 

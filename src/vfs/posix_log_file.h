@@ -1,17 +1,17 @@
 #pragma once
 
-// The two kinds of log file that PosixFileSystem offers: stores into a shared mapping, and pwrite.
+// The kinds of log file that PosixFileSystem offers: stores into a shared mapping, and pwrite.
 //
 // A mapped log copies a record with plain stores: no system call per append. What it must never do
 // is take SIGBUS, which is how a store into a mapping learns that its block cannot be had. So:
-//  1. the size of a log never changes while it is open, and no call of this module truncates a
-//  file;
+//  1. the size of a log never changes while it is open, and no call of this module truncates one;
 //  2. a log is mapped only when every block of it is reserved on the device; where the file system
-//     cannot reserve, the pwrite kind is used instead;
-//  3. reads go through pread, so that an unreadable block is an error and not a signal.
-// What remains is a device that fails to read back a page of the log which the kernel evicted and
-// the engine then overwrites in part: the process dies there, which loses nothing that was
-// acknowledged.
+//     cannot reserve for an existing file, pwrite is used instead;
+//  3. OpenLogFile reads an existing log into the page cache before it is written, so that a block
+//  that
+//     the device cannot read is an error there; reads afterwards go through pread.
+// What remains is a page that the kernel evicts after that and cannot read back when an append
+// needs it: the process dies there, which loses nothing that was acknowledged.
 //
 // The errors of writing back mapped pages reach Sync: the kernel keeps them for every descriptor
 // that was open when they happened, and the descriptor stays open as long as the mapping.
@@ -28,9 +28,17 @@
 
 namespace nokv::vfs {
 
-// How log files are written. kMapped: stores into a shared mapping, no system call per append.
-// kPwrite: one system call per append, for file systems whose shared mappings cannot be trusted.
-enum class LogWrites : unsigned char { kMapped, kPwrite };
+// How log files are written. Figures in README.md.
+enum class LogWrites : unsigned char {
+  // Stores into a mapping; the first store to each page takes a page fault.
+  kMapped,
+  // The same without page faults: opening takes them all. It makes every page dirty, so that the
+  // first
+  // Sync writes the whole file: for logs that are seldom synced.
+  kMappedPopulated,
+  // One system call per append: for file systems whose shared mappings cannot be trusted.
+  kPwrite,
+};
 
 namespace posix {
 
