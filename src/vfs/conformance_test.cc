@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "vfs/fault_file_system.h"
 #include "vfs/file_system.h"
 #include "vfs/memory_file_system.h"
 #include "vfs/posix_file_system.h"
@@ -48,6 +50,16 @@ class MemorySubject final : public Subject {
 
  private:
   MemoryFileSystem fs_;
+};
+
+class FaultSubject final : public Subject {
+ public:
+  FileSystem* fs() override { return &fs_; }
+  std::string directory() override { return base_.directory(); }
+
+ private:
+  MemorySubject base_;
+  FaultFileSystem fs_{base_.fs(), {}};
 };
 
 struct SubjectMaker {
@@ -294,6 +306,32 @@ TEST_P(FileSystemConformance, LogKeepsWritesAtAnyOffset) {
   EXPECT_TRUE(Contents("log") == expected);
 }
 
+TEST_P(FileSystemConformance, ThreadsWriteALogAtDisjointPlacesBesideSyncs) {
+  constexpr size_t kThreads = 3;
+  constexpr size_t kWrites = 300;
+  constexpr size_t kBytes = 100;
+  const auto log = fs_->CreateLog(Path("log"), kThreads * kWrites * kBytes).value();
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string bytes(kBytes, static_cast<char>('a' + t));
+      for (size_t i = 0; i < kWrites; ++i) {
+        EXPECT_TRUE(log->WriteAt((i * kThreads + t) * kBytes, bytes).ok());
+        if (i % 100 == 99) {
+          EXPECT_TRUE(log->Sync().ok());
+        }
+      }
+    });
+  }
+  for (auto& thread : threads)
+    thread.join();
+  std::string expected;
+  for (size_t i = 0; i < kWrites * kThreads; ++i) {
+    expected.append(kBytes, static_cast<char>('a' + i % kThreads));
+  }
+  EXPECT_TRUE(Contents("log") == expected);
+}
+
 TEST_P(FileSystemConformance, RecycledLogKeepsItsBytesAndCapacity) {
   {
     const auto log = fs_->CreateLog(Path("old"), 20'000).value();
@@ -356,8 +394,9 @@ template <LogWrites kWrites>
 std::unique_ptr<Subject> MakePosix() {
   return std::make_unique<PosixSubject>(kWrites);
 }
-std::unique_ptr<Subject> MakeMemory() {
-  return std::make_unique<MemorySubject>();
+template <typename T>
+std::unique_ptr<Subject> Make() {
+  return std::make_unique<T>();
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -366,7 +405,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(SubjectMaker{"PosixMapped", &MakePosix<LogWrites::kMapped>},
                     SubjectMaker{"PosixPopulated", &MakePosix<LogWrites::kMappedPopulated>},
                     SubjectMaker{"PosixPwrite", &MakePosix<LogWrites::kPwrite>},
-                    SubjectMaker{"Memory", &MakeMemory}),
+                    SubjectMaker{"Memory", &Make<MemorySubject>},
+                    SubjectMaker{"FaultWithoutRules", &Make<FaultSubject>}),
     [](const auto& made) { return std::string(made.param.name); });
 
 TEST(Paths, JoinAndTakeApart) {
