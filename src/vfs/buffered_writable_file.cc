@@ -10,6 +10,7 @@ BufferedWritableFile::BufferedWritableFile(std::string path, FileKind kind)
 Status BufferedWritableFile::Append(Slice bytes) {
   if (!error_.ok()) return error_;
   if (!open_) return Status::IOError(path_ + ": append: the file is closed");
+  if (bytes.empty()) return Status::Ok();
   size_ += bytes.size();
   if (buffer_.size() + bytes.size() > buffer_bytes_) NOKV_TRY(Flush());
   if (bytes.size() >= buffer_bytes_) {
