@@ -29,10 +29,12 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "nokv/slice.h"
 
 #include "base/epoch.h"
+#include "base/mutex.h"
 #include "cache/memory_budget.h"
 
 namespace nokv::cache {
@@ -40,6 +42,7 @@ namespace nokv::cache {
 struct Entry;
 class FramePools;
 class Shard;
+class VictimList;
 
 // Where a block begins: the number of its file, and its offset there.
 struct BlockKey {
@@ -85,12 +88,14 @@ class BlockCache final : private MemoryBudget::Elastic {
    public:
     Buffer() = default;
     Buffer(Buffer&& other) noexcept
-        : entry_(std::exchange(other.entry_, nullptr)),
+        : cache_(other.cache_),
+          entry_(std::exchange(other.entry_, nullptr)),
           data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)) {}
     Buffer& operator=(Buffer&& other) noexcept {
       if (this != &other) {
         Reset();
+        cache_ = other.cache_;
         entry_ = std::exchange(other.entry_, nullptr);
         data_ = std::exchange(other.data_, nullptr);
         size_ = std::exchange(other.size_, 0);
@@ -110,8 +115,10 @@ class BlockCache final : private MemoryBudget::Elastic {
 
    private:
     friend class BlockCache;
-    Buffer(Entry* entry, char* data, size_t size) : entry_(entry), data_(data), size_(size) {}
+    Buffer(BlockCache* cache, Entry* entry, char* data, size_t size)
+        : cache_(cache), entry_(entry), data_(data), size_(size) {}
 
+    BlockCache* cache_ = nullptr;
     Entry* entry_ = nullptr;
     char* data_ = nullptr;
     size_t size_ = 0;
@@ -122,10 +129,13 @@ class BlockCache final : private MemoryBudget::Elastic {
    public:
     Handle() = default;
     Handle(Handle&& other) noexcept
-        : entry_(std::exchange(other.entry_, nullptr)), block_(std::exchange(other.block_, {})) {}
+        : cache_(other.cache_),
+          entry_(std::exchange(other.entry_, nullptr)),
+          block_(std::exchange(other.block_, {})) {}
     Handle& operator=(Handle&& other) noexcept {
       if (this != &other) {
         Reset();
+        cache_ = other.cache_;
         entry_ = std::exchange(other.entry_, nullptr);
         block_ = std::exchange(other.block_, {});
       }
@@ -140,8 +150,10 @@ class BlockCache final : private MemoryBudget::Elastic {
 
    private:
     friend class BlockCache;
-    Handle(Entry* entry, Slice block) : entry_(entry), block_(block) {}
+    Handle(BlockCache* cache, Entry* entry, Slice block)
+        : cache_(cache), entry_(entry), block_(block) {}
 
+    BlockCache* cache_ = nullptr;
     Entry* entry_ = nullptr;
     Slice block_;
   };
@@ -176,34 +188,43 @@ class BlockCache final : private MemoryBudget::Elastic {
   void SetCapacity(size_t bytes);
   // What the cache may hold now: all shards together.
   size_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
-  size_t shard_count() const { return shard_count_; }
+  size_t shard_count() const { return shards_.size(); }
 
   CacheStats stats() const;
 
+  // Checks the invariants of every part; for tests. REQUIRES: nobody else uses the cache.
+  void CheckInvariants() const;
+
  private:
   struct Counters;
-  struct Lists;
 
-  explicit BlockCache(const Options& options);
+  BlockCache(const Options& options, size_t shard_count);
 
+  // MemoryBudget::Elastic.
   void Resize(size_t bytes) override;
   size_t used_bytes() const override;
 
-  Shard& ShardOf(uint64_t hash) const;
-  Counters& CountersOfThisThread() const;
-  Entry* Find(const BlockKey& key) const;
-  Handle Pin(Entry* entry) const;
+  Entry* Find(const BlockKey& key);
+  Handle Pinned(Entry* entry, uint32_t refs_before);
+  void Unpin(Entry* entry);
+  void RetireAll(VictimList* victims, bool may_reclaim);
+  static void GiveUp(void* entry);
+  // The high bits choose. Two shifts, because with one shard it would be one by 64.
+  Shard& ShardOf(uint64_t hash) { return *shards_[(hash >> 1) >> shard_shift_]; }
 
   // Constant after construction.
   base::EpochDomain* const epochs_;
   MemoryBudget* const budget_;
-  const size_t shard_count_;
+  const size_t capacity_min_;
   const unsigned shard_shift_;
-  std::unique_ptr<FramePools> pools_;
-  std::unique_ptr<Shard[]> shards_;
-  std::unique_ptr<Counters[]> counters_;
+  const std::unique_ptr<FramePools> pools_;
+  const std::unique_ptr<Counters> counters_;
+  std::vector<std::unique_ptr<Shard>> shards_;
 
+  base::Mutex resize_mu_;  // serialises Resize
   std::atomic<size_t> capacity_;
+  // Weight of entries that were retired and not yet given up by the cache.
+  std::atomic<size_t> retired_bytes_{0};
 };
 
 }  // namespace nokv::cache

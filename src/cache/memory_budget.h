@@ -106,10 +106,9 @@ class MemoryBudget {
   size_t granule() const;
 
  private:
-  void Add(size_t bytes);
-  void Subtract(size_t bytes);
   void Unregister(Consumer* consumer) NOKV_EXCLUDES(mu_);
   void MaybeResize() NOKV_EXCLUDES(mu_);
+  void Apply() NOKV_REQUIRES(mu_);
 
   std::atomic<size_t> limit_;
   std::atomic<size_t> reserved_{0};
