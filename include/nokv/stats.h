@@ -28,9 +28,9 @@ struct Stats {
   } write;
 
   struct Read {
-    uint64_t gets = 0, memtable_hits = 0, table_hits = 0, misses = 0, iterators = 0;
+    uint64_t iterators = 0;        // made so far
     uint64_t snapshots = 0, oldest_snapshot_sequence = 0, oldest_snapshot_age_ms = 0;
-    uint64_t pinned_views = 0, oldest_view_age_ms = 0, pinned_bytes = 0;
+    uint64_t pinned_views = 0;     // held by iterators and pinned values
   } read;
 
   struct Memtables {

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace nokv {
+
+// The version of the library and of the nokv command: major.minor.patch.
+inline constexpr char kVersion[] = "0.1.0";
+
+}  // namespace nokv
