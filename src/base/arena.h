@@ -2,21 +2,22 @@
 
 // Arena: hands out blocks of one contiguous region, from front to back, to many threads at once.
 //
-// A block is named by a 32-bit Ref, counted in units of 8 bytes, so that structures in the arena link to
-// each other with half a pointer; 32 GiB can be addressed. Blocks are never freed one by one.
+// A block is named by a 32-bit Ref, counted in units of 8 bytes, so that structures in the arena
+// link to each other with half a pointer; 32 GiB can be addressed. Blocks are never freed one by
+// one.
 //
-// Memory is promised before it is taken: TryReserve promises an upper bound under the caller's lock, and
-// each Claim takes a block and gives back what its share of the promise did not need. So a claim cannot
-// fail in the middle of something that must be completed.
+// Memory is promised before it is taken: TryReserve promises an upper bound under the caller's
+// lock, and each Claim takes a block and gives back what its share of the promise did not need. So
+// a claim cannot fail in the middle of something that must be completed.
 //
 // Invariants (in units, at every moment):
 //  1. claimed + promised-but-not-claimed <= reserved <= capacity.
 //  2. Ref 0 is no block.
 //
-// Thread safety: Claim and the accessors are thread-safe and lock-free. TryReserve is externally synchronised
-// with itself. A Claim is one fetch_add on a word that holds both counters. Handing each thread a
-// chunk of its own would spare that word, but then the unused tail of a chunk breaks (1), unless the
-// promise includes it; one fetch_add is a small part of what is done with a block.
+// Thread safety: Claim and the accessors are thread-safe and lock-free. TryReserve is externally
+// synchronised with itself. A Claim is one fetch_add on a word that holds both counters. Handing
+// each thread a chunk of its own would spare that word, but then the unused tail of a chunk breaks
+// (1), unless the promise includes it; one fetch_add is a small part of what is done with a block.
 
 #include <atomic>
 #include <cstddef>
@@ -39,10 +40,10 @@ class Arena {
     return (bytes + kRedZoneBytes + kUnitBytes - 1) / kUnitBytes * kUnitBytes;
   }
 
-  // Hands out the `bytes` bytes at `base`, but for the first unit (2). The owner of the region keeps it
-  // until the arena and everybody who follows its refs are gone. Under AddressSanitizer the bytes are
-  // poisoned until they are claimed.
-  // REQUIRES: base is aligned to kUnitBytes; kUnitBytes <= bytes <= kCapacityBytesMax.
+  // Hands out the `bytes` bytes at `base`, but for the first unit (2). The owner of the region
+  // keeps it until the arena and everybody who follows its refs are gone. Under AddressSanitizer
+  // the bytes are poisoned until they are claimed. REQUIRES: base is aligned to kUnitBytes;
+  // kUnitBytes <= bytes <= kCapacityBytesMax.
   Arena(char* base, size_t bytes);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -50,8 +51,8 @@ class Arena {
   // Promises `bytes`, a sum of BlockBytes; false if they do not fit any more.
   bool TryReserve(size_t bytes);
 
-  // A block of `bytes`, not zeroed, and BlockBytes(reserved) - BlockBytes(bytes) of the promise given back.
-  // REQUIRES: a promise of BlockBytes(reserved) stands; bytes <= reserved.
+  // A block of `bytes`, not zeroed, and BlockBytes(reserved) - BlockBytes(bytes) of the promise
+  // given back. REQUIRES: a promise of BlockBytes(reserved) stands; bytes <= reserved.
   Ref Claim(size_t bytes, size_t reserved);
 
   template <typename T>
@@ -74,8 +75,8 @@ class Arena {
  private:
   static uint32_t ClaimedUnits(uint64_t fill) { return static_cast<uint32_t>(fill); }
   static uint32_t ReservedUnits(uint64_t fill) { return static_cast<uint32_t>(fill >> 32); }
-  // relaxed, like every access to fill_: it hands out numbers and publishes nothing. Who follows a ref
-  // found it in a word that was stored with release.
+  // relaxed, like every access to fill_: it hands out numbers and publishes nothing. Who follows a
+  // ref found it in a word that was stored with release.
   uint64_t Load() const { return fill_.load(std::memory_order_relaxed); }
 
   char* const base_;

@@ -103,14 +103,16 @@ TEST(Arena, ParallelClaimsNeverOverlap) {
       }
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
 
   EXPECT_TRUE(memory.canary_is_whole());
   std::vector<Block> all;
   for (size_t t = 0; t < claimed.size(); ++t) {
     for (const Block& block : claimed[t]) {
       const char* at = arena.At<char>(block.ref);
-      EXPECT_TRUE(std::all_of(at, at + block.bytes, [&](char c) { return c == static_cast<char>(t); }));
+      EXPECT_TRUE(
+          std::all_of(at, at + block.bytes, [&](char c) { return c == static_cast<char>(t); }));
       all.push_back(block);
     }
   }

@@ -20,7 +20,9 @@ constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kSmallClassBytes = size_t{64} << 10;  // the step between classes below a huge page
 constexpr size_t kPopulateStepBytes = size_t{4} << 20;
 
-constexpr size_t RoundUp(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+constexpr size_t RoundUp(size_t n, size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 void Unmap(char* data, size_t size) {
   // The next mapping at these addresses must not inherit the poison.
@@ -34,8 +36,8 @@ Result<char*> MapFresh(size_t size) {
   void* mapped = ::mmap(nullptr, size + padding, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) {
-    return Status::IOError("map " + std::to_string(size) + " bytes of memory: " +
-                           std::strerror(errno));
+    return Status::IOError("map " + std::to_string(size) +
+                           " bytes of memory: " + std::strerror(errno));
   }
   char* const begin = static_cast<char*>(mapped);
   if (padding == 0) return begin;
@@ -85,7 +87,9 @@ PageRegion& PageRegion::operator=(PageRegion&& other) noexcept {
   return *this;
 }
 
-PageRegion::~PageRegion() { Release(); }
+PageRegion::~PageRegion() {
+  Release();
+}
 
 void PageRegion::Release() {
   if (data_ == nullptr) return;
@@ -163,7 +167,8 @@ void PagePool::Return(char* data, size_t size) {
       stats_.idle_bytes += size;
     }
   }
-  for (const Idle& region : surplus) Unmap(region.data, region.size);
+  for (const Idle& region : surplus)
+    Unmap(region.data, region.size);
 }
 
 void PagePool::Trim(size_t idle_bytes) {
@@ -172,12 +177,14 @@ void PagePool::Trim(size_t idle_bytes) {
     MutexLock lock(&mu_);
     surplus = TakeOldest(idle_bytes);
   }
-  for (const Idle& region : surplus) Unmap(region.data, region.size);
+  for (const Idle& region : surplus)
+    Unmap(region.data, region.size);
 }
 
 std::vector<PagePool::Idle> PagePool::TakeOldest(size_t idle_bytes) {
   size_t count = 0;
-  while (stats_.idle_bytes > idle_bytes) stats_.idle_bytes -= idle_[count++].size;
+  while (stats_.idle_bytes > idle_bytes)
+    stats_.idle_bytes -= idle_[count++].size;
   const auto end = idle_.begin() + static_cast<ptrdiff_t>(count);
   std::vector<Idle> taken(idle_.begin(), end);
   idle_.erase(idle_.begin(), end);

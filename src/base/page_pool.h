@@ -2,22 +2,22 @@
 
 // PagePool: big regions of memory from the operating system, recycled.
 //
-// The first touch of a fresh page costs microseconds, and a big structure that is filled once and thrown
-// away (an arena, a cache's frames) would pay that for every page of its life. The pool keeps regions
-// that were given back, up to a limit, and hands them out again: their pages are resident. A fresh region
-// asks for huge pages, and whoever owns it can make parts of it resident before they are needed
-// (Populate), from a background thread.
+// The first touch of a fresh page costs microseconds, and a big structure that is filled once and
+// thrown away (an arena, a cache's frames) would pay that for every page of its life. The pool
+// keeps regions that were given back, up to a limit, and hands them out again: their pages are
+// resident. A fresh region asks for huge pages, and whoever owns it can make parts of it resident
+// before they are needed (Populate), from a background thread.
 //
-// Sizes are rounded up to size classes, at most an eighth larger, so that regions of about the same size
-// serve each other. A recycled region holds the bytes of its earlier life; zeroed() tells.
+// Sizes are rounded up to size classes, at most an eighth larger, so that regions of about the same
+// size serve each other. A recycled region holds the bytes of its earlier life; zeroed() tells.
 //
 // Invariants:
 //  1. A region is owned by one PageRegion, or idle in the pool, or unmapped.
 //  2. idle bytes never exceed Options::idle_bytes_max.
 //  3. The pool outlives its regions (checked).
 //
-// Thread safety: PagePool is thread-safe. A PageRegion belongs to one owner; Populate is thread-safe.
-// Under AddressSanitizer the bytes of an idle region are poisoned.
+// Thread safety: PagePool is thread-safe. A PageRegion belongs to one owner; Populate is
+// thread-safe. Under AddressSanitizer the bytes of an idle region are poisoned.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,9 +50,10 @@ class PageRegion {
   // True if nobody has had this region before: every byte that the owner has not written is zero.
   bool zeroed() const { return zeroed_; }
 
-  // Makes the pages that hold [offset, offset + bytes) resident, a few MiB per system call so that page
-  // faults of other threads get their turn. Changes no byte; safe beside readers and writers of the region.
-  // Costs 0.15-0.3 us per fresh KiB: call it from the background. Cheap where pages are resident.
+  // Makes the pages that hold [offset, offset + bytes) resident, a few MiB per system call so that
+  // page faults of other threads get their turn. Changes no byte; safe beside readers and writers
+  // of the region. Costs 0.15-0.3 us per fresh KiB: call it from the background. Cheap where pages
+  // are resident.
   void Populate(size_t offset, size_t bytes) const;
 
  private:
@@ -70,8 +71,8 @@ class PageRegion {
 class PagePool {
  public:
   struct Options {
-    // Memory kept for reuse while nobody needs it. Enough for the regions that are usually given back
-    // before the next one is asked for; 0 recycles nothing.
+    // Memory kept for reuse while nobody needs it. Enough for the regions that are usually given
+    // back before the next one is asked for; 0 recycles nothing.
     size_t idle_bytes_max = size_t{256} << 20;
   };
   struct Stats {
@@ -87,8 +88,8 @@ class PagePool {
   PagePool& operator=(const PagePool&) = delete;
   ~PagePool();
 
-  // A region of at least `bytes`: an idle one of the same size class, or a fresh one. Fails with kIOError
-  // if the system has no memory to map. REQUIRES: bytes > 0.
+  // A region of at least `bytes`: an idle one of the same size class, or a fresh one. Fails with
+  // kIOError if the system has no memory to map. REQUIRES: bytes > 0.
   Result<PageRegion> Acquire(size_t bytes);
 
   // Unmaps idle regions, oldest first, until at most `idle_bytes` are kept: for memory pressure.
@@ -107,7 +108,8 @@ class PagePool {
   };
 
   void Return(char* data, size_t size);
-  // Takes the oldest idle regions out until `idle_bytes` remain; the caller unmaps them without the lock.
+  // Takes the oldest idle regions out until `idle_bytes` remain; the caller unmaps them without the
+  // lock.
   std::vector<Idle> TakeOldest(size_t idle_bytes) NOKV_REQUIRES(mu_);
 
   const Options options_;

@@ -109,11 +109,13 @@ TEST(PagePool, ManyThreadsNeverShareARegion) {
         const PageRegion region = Take(&pool, 1 + random.Uniform(size_t{256} << 10));
         const char mark = static_cast<char>('a' + t);
         std::memset(region.data(), mark, region.size());
-        for (size_t at = 0; at < region.size(); at += 997) ASSERT_EQ(region.data()[at], mark);
+        for (size_t at = 0; at < region.size(); at += 997)
+          ASSERT_EQ(region.data()[at], mark);
       }
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads)
+    thread.join();
   const PagePool::Stats stats = pool.stats();
   EXPECT_EQ(stats.in_use_bytes, 0U);
   EXPECT_LE(stats.idle_bytes, kMiB);

@@ -3,8 +3,8 @@
 // Poison: tells AddressSanitizer which bytes of memory that we manage ourselves may be touched.
 //
 // Memory that does not come from malloc has no red zones and no use-after-free detection. A manager
-// poisons what nobody owns and unpoisons what it hands out; a stray access then ends the process with a
-// report. Without AddressSanitizer both functions are empty. Thread-safe.
+// poisons what nobody owns and unpoisons what it hands out; a stray access then ends the process
+// with a report. Without AddressSanitizer both functions are empty. Thread-safe.
 
 #include <cstddef>
 
@@ -25,8 +25,12 @@ namespace nokv::base {
 #if defined(NOKV_HAS_ASAN_)
 // Bytes that an allocator adds behind each block and never unpoisons, so that an overrun is seen.
 inline constexpr size_t kRedZoneBytes = 16;
-inline void Poison(const void* from, size_t bytes) { __asan_poison_memory_region(from, bytes); }
-inline void Unpoison(const void* from, size_t bytes) { __asan_unpoison_memory_region(from, bytes); }
+inline void Poison(const void* from, size_t bytes) {
+  __asan_poison_memory_region(from, bytes);
+}
+inline void Unpoison(const void* from, size_t bytes) {
+  __asan_unpoison_memory_region(from, bytes);
+}
 #else
 inline constexpr size_t kRedZoneBytes = 0;
 inline void Poison(const void*, size_t) {}
