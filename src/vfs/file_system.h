@@ -15,7 +15,8 @@
 //  4. A failed Sync is final for that file object: every later Sync of it fails too (law 4).
 //  5. No call returns a short count: Read returns fewer bytes only at the end of the file.
 //
-// Thread safety: FileSystem is thread-safe. Each file class says what it allows.
+// Thread safety: FileSystem is thread-safe. Each file class says what it allows. A file system outlives
+// the files opened through it.
 
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,10 @@ class RandomAccessFile {
 };
 
 // A new file, written from front to back. Confined to one thread at a time.
+//
+// Bytes given to Append may stay in the process until Sync, Close or the destructor, and die with it
+// (buffered_writable_file.h); only those of a FileKind::kManifest are in the kernel's hands at once. The
+// first error is final: every later call returns it.
 class WritableFile {
  public:
   // Closes without syncing.
@@ -107,7 +112,8 @@ class FileSystem {
                                                                FileKind kind) = 0;
 
   // Creates a log file of `capacity` bytes, all zero, its space reserved on the device so that no later
-  // write to it can run out of space. Fails if the file exists.
+  // write to it can run out of space. Fails if the file exists. Until its first Sync a power loss may
+  // leave it shorter, or empty.
   virtual Result<std::unique_ptr<LogFile>> CreateLog(const std::string& path, uint64_t capacity) = 0;
 
   // Opens an existing log file for writing, with its present size as capacity and its bytes as they are:
@@ -128,6 +134,7 @@ class FileSystem {
   // Names (not paths) of what the directory holds, in no order.
   virtual Result<std::vector<std::string>> List(const std::string& path) = 0;
 
+  // True also when the question cannot be answered: who hears "no" creates something.
   virtual bool Exists(const std::string& path) = 0;
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;
   // Bytes that may still be written to the file system that holds `path`.

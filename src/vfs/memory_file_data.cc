@@ -10,6 +10,9 @@ namespace nokv::vfs::memory {
 
 namespace {
 
+constexpr size_t kSectorBytes = 512;
+static_assert(kBlockBytes % kSectorBytes == 0);
+
 // How the blocks of one file reach the disk before the power fails. In order is what mostly
 // happens; the other ways are what protocols forget.
 enum class Arrival : unsigned char { kNone, kAll, kFront, kBack, kAnyQuarter, kAnyHalf, kAnyMost };
@@ -210,13 +213,23 @@ FileData::BlockPtr FileData::Tear(const BlockPtr& current,
     ++begin;
   while (begin < end && !differs(end - 1))
     --end;
-  // Disks write sectors of 512 bytes; a cut at any byte is harsher and finds more.
+  // Disks write whole sectors; a cut at any byte is harsher and finds more.
   size_t cut = begin + random->Uniform(end - begin + 1);
-  if (random->OneIn(3)) cut -= cut % 512;
-  const uint64_t tail = random->Uniform(3);
+  if (random->OneIn(3)) cut -= cut % kSectorBytes;
+  const uint64_t manner = random->Uniform(4);
+  if (manner == 3) {
+    // The sectors of one block arrive in any order, too.
+    for (size_t sector = 0; sector < kBlockBytes; sector += kSectorBytes) {
+      if (!random->OneIn(2)) continue;
+      std::memcpy(torn->data() + sector, old_bytes.data() + sector, kSectorBytes);
+    }
+    return torn;
+  }
   for (size_t i = cut; i < end; ++i) {
     if (!differs(i)) continue;
-    (*torn)[i] = tail == 0 ? old_bytes[i] : tail == 1 ? '\0' : static_cast<char>(random->Next());
+    (*torn)[i] = manner == 0   ? old_bytes[i]
+                 : manner == 1 ? '\0'
+                               : static_cast<char>(random->Next());
   }
   return torn;
 }

@@ -5,9 +5,10 @@
 // A file is a row of 4 KiB blocks. Writing changes the current block and remembers the durable one
 // beside it until Sync. What the power leaves behind is any mixture of the two:
 //  1. a block that is not dirty is the same in both;
-//  2. of a dirty block survives the durable bytes, the current ones, or the current ones up to any
-//  byte and
-//     then durable ones, zeros or garbage; a byte that is the same in both survives always;
+//  2. of a dirty block survives the durable bytes, or the current ones, or the current ones up to
+//  any
+//     byte and then durable ones, zeros or garbage, or either by sectors of 512 bytes; a byte that
+//     is the same in both states survives always;
 //  3. of a size that grew survives any size from the durable one to the current one.
 // Blocks that were never written are not there and read as zeros: reserving 64 MiB costs nothing.
 //

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -88,7 +89,7 @@ class FileDataModel {
 };
 
 TEST(FileData, SurvivorsAreMixturesOfTheDurableAndTheCurrentState) {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     base::Random random(seed);
     FileDataModel model;
@@ -317,6 +318,28 @@ TEST_F(MemoryDisk, ClonesAndOriginalDoNotTouchEachOther) {
   EXPECT_EQ(Describe(&fs_, "/"), "log=xbc");
   EXPECT_EQ(Describe(crashed.get(), "/"), "log=ayc");
   EXPECT_EQ(Describe(dead.get(), "/"), "log=abz new=");
+}
+
+TEST_F(MemoryDisk, ClonesCanBeUsedByOtherThreads) {
+  const auto log = fs_.CreateLog("/log", 20'000).value();
+  std::vector<std::thread> threads;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    ASSERT_TRUE(log->WriteAt(seed * 1000, std::string(1000, 'o')).ok());
+    if (seed % 4 == 0) {
+      ASSERT_TRUE(log->Sync().ok());
+    }
+    threads.emplace_back([clone = fs_.CloneAfterProcessDeath(), seed] {
+      const auto copy = clone->OpenLog("/log").value();
+      for (uint64_t i = 0; i < 20; ++i) {
+        EXPECT_TRUE(copy->WriteAt(i * 1000, std::string(1000, 'c')).ok());
+        const auto left = clone->CrashClone(CrashPolicy::kRandom, seed);
+        EXPECT_TRUE(!left->Exists("/log") || left->FileSize("/log").value() <= 20'000U);
+      }
+    });
+  }
+  for (auto& thread : threads)
+    thread.join();
+  EXPECT_EQ(Describe(&fs_, "/"), "log=" + std::string(8000, 'o') + std::string(12'000, '\0'));
 }
 
 TEST_F(MemoryDisk, SameSeedLeavesTheSameDisk) {

@@ -152,8 +152,8 @@ Status BusyError(const std::string& path, int fd) {
 }  // namespace
 
 FileSystem* PosixFileSystem::Default() {
-  static PosixFileSystem file_system{Options{}};
-  return &file_system;
+  static FileSystem* const instance = std::make_unique<PosixFileSystem>(Options{}).release();
+  return instance;
 }
 
 Result<std::unique_ptr<RandomAccessFile>> PosixFileSystem::OpenRandomAccess(const std::string& path,

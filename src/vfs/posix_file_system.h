@@ -7,10 +7,9 @@
 //     0700 whatever the umask is; no descriptor survives an exec.
 //  2. A WritableFile keeps up to 64 KiB in the process, unless it is a manifest
 //     (buffered_writable_file.h).
-//  3. A lock (LockFile) belongs to the open file: a child process made by fork shares it until it
-//  execs or
-//     exits. The lock file is never removed, because a process that waits for the old file and one
-//     that creates a new one would both hold "the" lock.
+//  3. A lock (LockFile) belongs to the open file: a child made by fork shares it until it execs or
+//     exits. The lock file is never removed, for a process that waits for the old file and one that
+//     creates a new one would both hold "the" lock.
 //
 // Thread-safe.
 
@@ -48,8 +47,6 @@ class PosixFileSystem final : public FileSystem {
   Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& path) override;
-  // True also when the question cannot be answered (no permission on the way): who takes "no" for
-  // an answer creates something.
   bool Exists(const std::string& path) override;
   Result<uint64_t> FileSize(const std::string& path) override;
   Result<uint64_t> FreeSpace(const std::string& path) override;
