@@ -43,7 +43,8 @@ struct EpochDomain::SlotTable {
   static constexpr size_t kSlotsPerChunk = 32;
   struct Chunk {
     explicit Chunk(uint32_t first_index) {
-      for (Slot& slot : slots) slot.index = first_index++;
+      for (Slot& slot : slots)
+        slot.index = first_index++;
     }
     Slot slots[kSlotsPerChunk] = {};
     // release after the chunk is complete; acquire in scans.

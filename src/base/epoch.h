@@ -111,8 +111,8 @@ class EpochDomain {
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
   // True if the calling thread holds a guard of this domain: for checks of "REQUIRES: a guard".
   bool InGuard() { return SlotOfThisThread()->depth > 0; }
-  // A small number that no other living thread has in this domain: lets a structure give each thread
-  // counters of its own. A number freed by a thread's end is given to a later thread.
+  // A small number that no other living thread has in this domain: lets a structure give each
+  // thread counters of its own. A number freed by a thread's end is given to a later thread.
   size_t ThreadIndex() { return SlotOfThisThread()->index; }
   Stats stats() const NOKV_EXCLUDES(mu_);
 

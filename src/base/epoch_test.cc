@@ -204,7 +204,8 @@ TEST(EpochDomain, SeesTheGuardsOfManyThreads) {
   while (inside.load() < kThreads)
     std::this_thread::yield();
   EXPECT_EQ(domain.stats().guards, static_cast<size_t>(kThreads));
-  for (const auto& count : with_index) EXPECT_EQ(count.load(), 1);
+  for (const auto& count : with_index)
+    EXPECT_EQ(count.load(), 1);
   RetireCounted(&domain, &deleted);
   for (size_t t = 0; t < kThreads; ++t) {
     EXPECT_EQ(domain.Reclaim(), 0U);
@@ -229,7 +230,8 @@ TEST(EpochDomain, DomainsMayEndBeforeTheThreadsThatUsedThem) {
       }
       step.store(2 * i + 2);
     }
-    while (step.load() != kEnd) std::this_thread::yield();
+    while (step.load() != kEnd)
+      std::this_thread::yield();
   });
   for (int i = 0; i < 50; ++i) {
     domain = std::make_unique<EpochDomain>();  // often at the address of the one before

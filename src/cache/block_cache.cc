@@ -19,7 +19,8 @@ namespace {
 
 constexpr size_t kShardBytesMin = size_t{4} << 20;
 constexpr size_t kShardsMax = 256;
-// Retired weight between two attempts to reclaim, where the number of blocks alone would not ask for it.
+// Retired weight between two attempts to reclaim, where the number of blocks alone would not ask
+// for it.
 constexpr size_t kReclaimStep = size_t{256} << 10;
 
 size_t ChooseShards(const BlockCache::Options& options) {
@@ -55,7 +56,8 @@ struct BlockCache::Counters {
   }
   uint64_t Sum(std::atomic<uint64_t> Line::*counter) const {
     uint64_t sum = 0;
-    for (const Line& line : lines) sum += (line.*counter).load(std::memory_order_relaxed);
+    for (const Line& line : lines)
+      sum += (line.*counter).load(std::memory_order_relaxed);
     return sum;
   }
 
@@ -86,9 +88,9 @@ std::unique_ptr<BlockCache> BlockCache::Create(const Options& options) {
   NOKV_CHECK(options.epochs != nullptr);
   std::unique_ptr<BlockCache> cache(new BlockCache(options, ChooseShards(options)));
   if (options.budget != nullptr) {
-    options.budget->SetElastic("block cache", cache.get(),
-                               {.floor_bytes = cache->capacity_min_,
-                                .ceiling_bytes = options.capacity_bytes});
+    options.budget->SetElastic(
+        "block cache", cache.get(),
+        {.floor_bytes = cache->capacity_min_, .ceiling_bytes = options.capacity_bytes});
   }
   return cache;
 }
@@ -102,15 +104,15 @@ BlockCache::BlockCache(const Options& options, size_t shard_count)
       counters_(std::make_unique<Counters>()),
       capacity_(options.capacity_bytes) {
   for (size_t i = 0; i < shard_count; ++i) {
-    shards_.push_back(
-        std::make_unique<Shard>(this, epochs_, options.capacity_bytes / shard_count));
+    shards_.push_back(std::make_unique<Shard>(this, epochs_, options.capacity_bytes / shard_count));
   }
 }
 
 BlockCache::~BlockCache() {
   if (budget_ != nullptr) budget_->RemoveElastic();
   VictimList victims;
-  for (const auto& shard : shards_) shard->Clear(&victims);
+  for (const auto& shard : shards_)
+    shard->Clear(&victims);
   RetireAll(&victims, true);
   // The frames are this cache's: wait for those who still read them.
   epochs_->Drain();
@@ -127,7 +129,8 @@ BlockCache::Handle BlockCache::LookupPinned(const BlockKey& key) {
   base::EpochDomain::Guard guard(epochs_);
   Entry* const entry = Find(key);
   if (entry == nullptr) return {};
-  // The cache's share of `refs` is not given up while the guard lives, so this never revives the dead.
+  // The cache's share of `refs` is not given up while the guard lives, so this never revives the
+  // dead.
   return Pinned(entry, entry->refs.fetch_add(Entry::kPinRef, std::memory_order_relaxed));
 }
 
@@ -213,7 +216,8 @@ BlockCache::Handle BlockCache::Insert(const BlockKey& key, Buffer&& buffer, Prio
 void BlockCache::EraseFile(uint64_t file) {
   for (const auto& shard : shards_) {
     VictimList victims;
-    while (shard->EraseSome(file, &victims)) RetireAll(&victims, true);
+    while (shard->EraseSome(file, &victims))
+      RetireAll(&victims, true);
   }
 }
 
@@ -226,21 +230,26 @@ void BlockCache::SetCapacity(size_t bytes) {
   }
 }
 
-// Runs in whichever thread changed the budget, under locks unknown here, so it reclaims nothing itself.
+// Runs in whichever thread changed the budget, under locks unknown here, so it reclaims nothing
+// itself.
 void BlockCache::Resize(size_t bytes) {
   base::MutexLock lock(&resize_mu_);
   capacity_.store(bytes, std::memory_order_relaxed);
   for (const auto& shard : shards_) {
     VictimList victims;
-    while (shard->MoveCapacity(bytes / shards_.size(), &victims)) RetireAll(&victims, false);
+    while (shard->MoveCapacity(bytes / shards_.size(), &victims))
+      RetireAll(&victims, false);
   }
 }
 
-size_t BlockCache::used_bytes() const { return pools_->mapped_bytes(); }
+size_t BlockCache::used_bytes() const {
+  return pools_->mapped_bytes();
+}
 
 CacheStats BlockCache::stats() const {
   CacheStats stats;
-  for (const auto& shard : shards_) shard->AddTo(&stats);
+  for (const auto& shard : shards_)
+    shard->AddTo(&stats);
   stats.hits = counters_->Sum(&Counters::Line::hits);
   stats.misses = counters_->Sum(&Counters::Line::misses);
   stats.pinned_bytes = counters_->Sum(&Counters::Line::pinned_bytes);
@@ -252,7 +261,8 @@ CacheStats BlockCache::stats() const {
 }
 
 void BlockCache::CheckInvariants() const {
-  for (const auto& shard : shards_) shard->CheckInvariants();
+  for (const auto& shard : shards_)
+    shard->CheckInvariants();
 }
 
 }  // namespace nokv::cache

@@ -17,12 +17,12 @@
 //  4. after EraseFile has returned, a Lookup that begins later finds no block of that file, unless
 //     one is inserted later.
 //
-// Memory beyond the capacity, visible in the statistics: buffers not yet inserted, blocks evicted or
-// declined while a handle pins them, and blocks evicted since the oldest living guard began. So keep
-// guards short (one operation) and pin what must live longer.
+// Memory beyond the capacity, visible in the statistics: buffers not yet inserted, blocks evicted
+// or declined while a handle pins them, and blocks evicted since the oldest living guard began. So
+// keep guards short (one operation) and pin what must live longer.
 //
-// Thread-safe. A Buffer or a Handle belongs to one thread at a time. All of them end before the cache
-// does, and the epoch domain and the budget outlive it.
+// Thread-safe. A Buffer or a Handle belongs to one thread at a time. All of them end before the
+// cache does, and the epoch domain and the budget outlive it.
 
 #include <atomic>
 #include <cstddef>
@@ -64,6 +64,7 @@ struct CacheStats {
   size_t pinned_bytes = 0;    // weight of all blocks that handles pin, in the cache or not
   size_t detached_bytes = 0;  // frames in use by anything but the blocks in the cache
   size_t mapped_bytes = 0;    // memory taken from the system for frames, free ones included
+  size_t index_bytes = 0;     // tables, sketches and ghosts; not part of the capacity
 };
 
 class BlockCache final : private MemoryBudget::Elastic {
@@ -108,7 +109,8 @@ class BlockCache final : private MemoryBudget::Elastic {
     const char* data() const { return data_; }
     size_t size() const { return size_; }
     Slice slice() const { return {data_, size_}; }
-    // Drops bytes at the end, such as a trailer read along with the block. REQUIRES: bytes <= size().
+    // Keeps the first `bytes` bytes: drops a trailer read along with the block.
+    // REQUIRES: bytes <= size().
     void Shrink(size_t bytes);
     // Gives the frame back.
     void Reset();

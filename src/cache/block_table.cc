@@ -13,7 +13,9 @@ BlockTable::BlockTable(base::EpochDomain* epochs, size_t entry_count)
                    std::bit_ceil(std::max<size_t>(2, entry_count / kEntriesPerBucket)))
                    .release()) {}
 
-BlockTable::~BlockTable() { const std::unique_ptr<Buckets> owner(buckets_.load()); }
+BlockTable::~BlockTable() {
+  const std::unique_ptr<Buckets> owner(buckets_.load());
+}
 
 void BlockTable::Insert(Entry* entry, uint64_t hash) {
   const Buckets* const buckets = buckets_.load(std::memory_order_relaxed);
@@ -73,9 +75,8 @@ void BlockTable::Grow() {
   // release: who sees the new table sees what is in it.
   buckets_.store(grown.release(), std::memory_order_release);
   // Later, because the shard's mutex is held.
-  epochs_->RetireLater(old, [](void* p) {
-    const std::unique_ptr<Buckets> owner(static_cast<Buckets*>(p));
-  });
+  epochs_->RetireLater(
+      old, [](void* p) { const std::unique_ptr<Buckets> owner(static_cast<Buckets*>(p)); });
 }
 
 size_t BlockTable::memory_bytes() const {

@@ -4,18 +4,19 @@
 //
 // An open-addressing table of buckets of one cache line: seven pointers to entries, and a control
 // word with a one-byte tag per slot and the number of entries that would belong here and lie
-// further on. A lookup compares all tags at once, follows the pointers whose tags match, and goes to
-// the next bucket only if that number is not 0.
+// further on. A lookup compares all tags at once, follows the pointers whose tags match, and goes
+// to the next bucket only if that number is not 0.
 //
 // Invariants:
-//  1. entries never move between slots. Growing makes a new table and leaves the old one unchanged for
-//     those who still read it.
-//  2. an entry lies in the first bucket with a free slot, counted from its home; every bucket passed
-//     on the way counts it as long as it is in the table. A count that reached 255 stays there.
+//  1. entries never move between slots. Growing makes a new table and leaves the old one unchanged
+//     for those who still read it.
+//  2. an entry lies in the first bucket with a free slot, counted from its home; every bucket
+//     passed on the way counts it as long as it is in the table. A count that reached 255 stays
+//     there.
 //  3. at most four entries per bucket on average, so that one in twenty buckets or fewer overflows.
 //
-// Lookups run in any number of threads beside one writer. A lookup that runs beside the insertion or
-// the growth of the table may miss the entry; one that begins after finds it.
+// Lookups run in any number of threads beside one writer. A lookup that runs beside the insertion
+// or the growth of the table may miss the entry; one that begins after finds it.
 // REQUIRES: readers hold an epoch guard; writers hold the shard's mutex.
 
 #include <array>
@@ -29,8 +30,9 @@
 
 namespace nokv::cache {
 
-// Spreads keys over shards (high bits), buckets (low bits) and tags (the bits between). The constants
-// are the golden ratio and a random odd number; the folded product mixes every bit into all others.
+// Spreads keys over shards (high bits), buckets (low bits) and tags (the bits between). The
+// constants are the golden ratio and a random odd number; the folded product mixes every bit into
+// all others.
 inline uint64_t HashOf(const BlockKey& key) {
   __extension__ using Wide = unsigned __int128;
   const uint64_t joined = (key.file + 1) * 0x9e3779b97f4a7c15ULL + key.offset;
@@ -60,7 +62,8 @@ class BlockTable {
         Entry* const entry = bucket.slots[slot].load(std::memory_order_acquire);
         if (entry != nullptr && entry->key == key) return entry;
       }
-      if ((control >> kOverflowShift) == 0) [[likely]] return nullptr;
+      if ((control >> kOverflowShift) == 0) [[likely]]
+        return nullptr;
       index = (index + 1) & buckets->mask;
     }
     return nullptr;

@@ -3,12 +3,12 @@
 // Entry: the header of a frame, in front of the block's bytes; and EntryQueue, a list of entries.
 //
 // Who may touch what: readers under a guard read key, size and data (constant once the entry is
-// published in the table), mark `hits`, and count pins. The rest belongs to the shard's mutex while the
-// entry is in the cache, and to the one who holds the entry before and after.
+// published in the table), mark `hits`, and count pins. The rest belongs to the shard's mutex while
+// the entry is in the cache, and to the one who holds the entry before and after.
 //
 // `refs` is 2 per handle plus 1 for the cache. The cache's share is given back only after the grace
-// period that follows the eviction, so a reader under a guard may always add a pin to what it found.
-// Whoever brings `refs` to 0 returns the frame.
+// period that follows the eviction, so a reader under a guard may always add a pin to what it
+// found. Whoever brings `refs` to 0 returns the frame.
 
 #include <atomic>
 #include <cstddef>
@@ -30,12 +30,12 @@ struct alignas(64) Entry {
   static constexpr uint8_t kHitsMax = 3;
 
   BlockKey key;
-  uint32_t size;            // of the block's bytes
-  uint32_t weight_units;    // of the frame, in kFrameUnit
+  uint32_t size;          // of the block's bytes
+  uint32_t weight_units;  // of the frame, in kFrameUnit
   std::atomic<uint32_t> refs;
   std::atomic<uint8_t> hits;  // since the policy last looked, at most kHitsMax
   QueueName queue;
-  uint16_t pool;            // where the frame came from
+  uint16_t pool;  // where the frame came from
   Entry* queue_prev;
   Entry* queue_next;  // once it has left the cache: the next in a list of victims
   union {

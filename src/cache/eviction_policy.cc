@@ -12,8 +12,8 @@ EvictionPolicy::EvictionPolicy(size_t capacity_bytes, size_t key_count)
   SetSizes(capacity_bytes, 0);
 }
 
-// In a small shard one hundredth holds no block at all, so the window is at least 64 KiB, but at most
-// an eighth.
+// In a small shard one hundredth holds no block at all, so the window is at least 64 KiB, but at
+// most an eighth.
 size_t EvictionPolicy::WindowMin(size_t capacity_bytes) {
   constexpr size_t kWindowBytesMin = size_t{64} << 10;
   return std::max(capacity_bytes / 100, std::min(kWindowBytesMin, capacity_bytes / 8));
@@ -68,8 +68,8 @@ void EvictionPolicy::AdaptWindow(VictimList* victims) {
   TrimMain(victims);
 }
 
-// Pushes the oldest unused blocks of the window, as long as it is too large, through admission. Returns
-// how many were declined.
+// Pushes the oldest unused blocks of the window, as long as it is too large, through admission.
+// Returns how many were declined.
 size_t EvictionPolicy::TrimWindow(VictimList* victims) {
   size_t declined = 0;
   while (window_.bytes() > window_max_) {
@@ -163,7 +163,8 @@ void EvictionPolicy::Remove(Entry* entry) {
 
 void EvictionPolicy::SetCapacity(size_t bytes, VictimList* victims) {
   // The window keeps its share.
-  const double share = static_cast<double>(window_max_) / static_cast<double>(std::max<size_t>(1, capacity()));
+  const double share =
+      static_cast<double>(window_max_) / static_cast<double>(std::max<size_t>(1, capacity()));
   SetSizes(bytes, static_cast<size_t>(share * static_cast<double>(bytes)));
   BoundProtected();
   TrimMain(victims);

@@ -57,7 +57,9 @@ void Unmap(char* memory, size_t bytes) {
   NOKV_CHECK(munmap(memory, bytes) == 0);
 }
 
-size_t RoundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+size_t RoundUp(size_t bytes, size_t to) {
+  return (bytes + to - 1) / to * to;
+}
 
 constexpr size_t kPage = 4096;
 
@@ -138,7 +140,8 @@ FramePool::Region* FramePool::AddRegion() {
 
   const auto hole = std::find(regions_.begin(), regions_.end(), nullptr);
   region->index = static_cast<size_t>(hole - regions_.begin());
-  for (size_t& from : search_from_) from = std::min(from, region->index);
+  for (size_t& from : search_from_)
+    from = std::min(from, region->index);
   if (hole == regions_.end()) {
     regions_.push_back(std::move(region));
     return regions_.back().get();
@@ -173,7 +176,8 @@ void FramePool::Free(Entry* entry) {
     Mark(region, start, units, false);
     const size_t run = FreeRunAround(*region, start, units);
     region->longest_free = std::max(region->longest_free, run);
-    const auto end = search_from_.begin() + static_cast<ptrdiff_t>(std::min(run, kSearchLengths)) + 1;
+    const auto end =
+        search_from_.begin() + static_cast<ptrdiff_t>(std::min(run, kSearchLengths)) + 1;
     std::for_each(search_from_.begin(), end,
                   [&](size_t& from) { from = std::min(from, region->index); });
     // One empty region is kept: the next block would ask for it again.
@@ -280,11 +284,11 @@ void FramePool::CheckInvariants() const {
       run = IsUsed(*region, unit) ? 0 : run + 1;
       free_units += run > 0 ? 1 : 0;
       if (run == 0) continue;
-      NOKV_CHECK(run <= region->longest_free);                                // (2)
+      NOKV_CHECK(run <= region->longest_free);  // (2)
       NOKV_CHECK(unit / 64 >= region->first_word);
-      NOKV_CHECK(search_from_[std::min(run, kSearchLengths)] <= index);       // (3)
+      NOKV_CHECK(search_from_[std::min(run, kSearchLengths)] <= index);  // (3)
     }
-    NOKV_CHECK(free_units == region->free_units);                             // (1)
+    NOKV_CHECK(free_units == region->free_units);  // (1)
     if (free_units == units_per_region() - 1) ++empty;
   }
   NOKV_CHECK(empty == empty_regions_ && empty <= 1);
@@ -294,7 +298,8 @@ FramePools::FramePools(size_t capacity_bytes) {
   // A pool wastes up to a region or two at its end, so small caches have one pool of small regions.
   constexpr size_t kBytesPerPool = size_t{64} << 20;
   const auto processors = static_cast<size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  const size_t count = std::clamp<size_t>(capacity_bytes / kBytesPerPool, 1, std::min<size_t>(processors, 64));
+  const size_t count =
+      std::clamp<size_t>(capacity_bytes / kBytesPerPool, 1, std::min<size_t>(processors, 64));
   const size_t region_bytes = capacity_bytes < kBytesPerPool / 2 ? FramePool::kSmallRegionBytes
                                                                  : FramePool::kHugeRegionBytes;
   for (size_t i = 0; i < count; ++i) {
@@ -304,13 +309,15 @@ FramePools::FramePools(size_t capacity_bytes) {
 
 size_t FramePools::used_bytes() const {
   size_t bytes = 0;
-  for (const auto& pool : pools_) bytes += pool->used_bytes();
+  for (const auto& pool : pools_)
+    bytes += pool->used_bytes();
   return bytes;
 }
 
 size_t FramePools::mapped_bytes() const {
   size_t bytes = 0;
-  for (const auto& pool : pools_) bytes += pool->mapped_bytes();
+  for (const auto& pool : pools_)
+    bytes += pool->mapped_bytes();
   return bytes;
 }
 

@@ -5,17 +5,17 @@
 // Memory comes from the system in regions (2 MiB, as huge pages where the system has them) and is
 // given out in frames: a header (Entry) and the bytes of one block, rounded up to 256. A region has
 // a bitmap of its units; a frame is the first run of free units that is long enough, in the first
-// region that has one. Neighbours merge by themselves when they are freed, so memory that held small
-// blocks serves large ones later; looking from the front lets the regions at the end run empty and go
-// back to the system. A frame over a quarter of a region gets a mapping of its own.
+// region that has one. Neighbours merge by themselves when they are freed, so memory that held
+// small blocks serves large ones later; looking from the front lets the regions at the end run
+// empty and go back to the system. A frame over a quarter of a region gets a mapping of its own.
 //
 // Rejected: size classes in slabs. They allocate in constant time, but memory given to one class is
 // lost to the others when the mix of block sizes changes (with families of different value sizes,
 // up to half of it), unless the eviction policy is bent to empty whole slabs.
 //
 // Invariants:
-//  1. the bits set in a region's bitmap are the units of living frames, and the unit of the region's own
-//     head; free_units counts the others.
+//  1. the bits set in a region's bitmap are the units of living frames, and the unit of the
+//     region's own head; free_units counts the others.
 //  2. no run of free units in a region is longer than its longest_free.
 //  3. no region before search_from_[n] has a run of n free units.
 //
@@ -47,7 +47,8 @@ class FramePool {
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
 
-  // An entry with room for `bytes` bytes behind it: size, weight_units and pool are set, the rest zero.
+  // An entry with room for `bytes` bytes behind it: size, weight_units and pool are set, the rest
+  // zero.
   Entry* Allocate(size_t bytes) NOKV_EXCLUDES(mu_);
   void Free(Entry* entry) NOKV_EXCLUDES(mu_);
 
@@ -70,7 +71,7 @@ class FramePool {
   // places in the processor's caches.
   struct Region {
     char* memory = nullptr;
-    size_t index = 0;         // in regions_
+    size_t index = 0;  // in regions_
     size_t free_units = 0;
     size_t longest_free = 0;  // upper bound (2)
     size_t first_word = 0;    // no word before it has a free unit
@@ -106,7 +107,9 @@ class FramePools {
   explicit FramePools(size_t capacity_bytes);
 
   // `spread` chooses the pool: threads with different numbers meet less.
-  Entry* Allocate(size_t bytes, size_t spread) { return pools_[spread % pools_.size()]->Allocate(bytes); }
+  Entry* Allocate(size_t bytes, size_t spread) {
+    return pools_[spread % pools_.size()]->Allocate(bytes);
+  }
   void Free(Entry* entry) { pools_[entry->pool]->Free(entry); }
   size_t WeightOf(size_t bytes) const { return pools_[0]->WeightOf(bytes); }
 

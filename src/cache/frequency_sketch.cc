@@ -13,8 +13,8 @@ FrequencySketch::FrequencySketch(size_t key_count) {
   lines_mask_ = lines - 1;
 }
 
-// Five bits per quarter choose one of its 32 counters. The table's bucket comes from the low bits of the
-// hash and its shard from the high ones; mixing again keeps the line independent of both.
+// Five bits per quarter choose one of its 32 counters. The table's bucket comes from the low bits
+// of the hash and its shard from the high ones; mixing again keeps the line independent of both.
 FrequencySketch::Place FrequencySketch::PlaceOf(uint64_t mixed, unsigned quarter) {
   const uint64_t bits = mixed >> (44 + 5 * quarter);
   return {quarter * 2 + ((bits >> 4) & 1), static_cast<unsigned>(bits & 15) * 4};
@@ -53,7 +53,8 @@ bool FrequencySketch::MaybeAge(size_t cached_entries) {
   // Halving a counter leaves its lowest bit in the neighbour below; the mask removes it.
   constexpr uint64_t kLowerThreeBits = 0x7777777777777777ULL;
   for (size_t i = 0; i <= lines_mask_; ++i) {
-    for (uint64_t& word : lines_[i].words) word = (word >> 1) & kLowerThreeBits;
+    for (uint64_t& word : lines_[i].words)
+      word = (word >> 1) & kLowerThreeBits;
   }
   additions_ /= 2;
   return true;

@@ -38,7 +38,7 @@ class FrequencySketch {
   // True if it did.
   bool MaybeAge(size_t cached_entries);
 
-  size_t key_count() const { return lines_mask_ * kKeysPerLine + kKeysPerLine; }
+  size_t memory_bytes() const { return (lines_mask_ + 1) * sizeof(Line); }
 
  private:
   static constexpr size_t kWordsPerLine = 8;

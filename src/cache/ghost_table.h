@@ -2,9 +2,9 @@
 
 // GhostTable: which keys were declined lately, without the blocks: eight bytes for each.
 //
-// A fixed table addressed by the key's hash; a newer key overwrites an older one in its place, and a
-// tag of 32 bits tells most others apart. So an answer may be wrong; it is a sample that guides the
-// size of the window, nothing depends on a single one.
+// A fixed table addressed by the key's hash; a newer key overwrites an older one in its place, and
+// a tag of 32 bits tells most others apart. So an answer may be wrong; it is a sample that guides
+// the size of the window, nothing depends on a single one.
 //
 // Externally synchronised (the shard's mutex).
 
@@ -29,6 +29,8 @@ class GhostTable {
     const Ghost& ghost = ghosts_[hash & mask_];
     return ghost.tag == TagOf(hash) && ghost.number != 0 && count_ - ghost.number < among;
   }
+
+  size_t memory_bytes() const { return (mask_ + 1) * sizeof(Ghost); }
 
  private:
   struct Ghost {

@@ -108,13 +108,14 @@ size_t MemoryBudget::granule() const {
 void MemoryBudget::MaybeResize() {
   const size_t now = allowance();
   const size_t applied = applied_.load(std::memory_order_relaxed);
-  if (std::max(now, applied) - std::min(now, applied) < granule()) [[likely]] return;
+  if (std::max(now, applied) - std::min(now, applied) < granule()) [[likely]]
+    return;
   base::MutexLock lock(&mu_);
   if (elastic_ != nullptr) Apply();
 }
 
-// Others may reserve meanwhile; who moves the allowance by a granule more waits for the mutex and applies
-// it again.
+// Others may reserve meanwhile; who moves the allowance by a granule more waits for the mutex and
+// applies it again.
 void MemoryBudget::Apply() {
   const size_t now = allowance();
   applied_.store(now, std::memory_order_relaxed);
@@ -130,7 +131,8 @@ bool MemoryBudget::over_limit() const {
 std::vector<MemoryBudget::Usage> MemoryBudget::usage() const {
   base::MutexLock lock(&mu_);
   std::vector<Usage> usage;
-  for (const Consumer* consumer : consumers_) usage.push_back({consumer->name(), consumer->bytes()});
+  for (const Consumer* consumer : consumers_)
+    usage.push_back({consumer->name(), consumer->bytes()});
   if (elastic_ != nullptr) usage.push_back({elastic_name_, elastic_->used_bytes()});
   return usage;
 }

@@ -122,6 +122,7 @@ void Shard::AddTo(CacheStats* stats) const {
   stats->erasures += erasures_;
   stats->entries += policy_.count();
   stats->bytes += policy_.used_bytes();
+  stats->index_bytes += table_.memory_bytes() + policy_.index_bytes();
 }
 
 void Shard::CheckInvariants() const {

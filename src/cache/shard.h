@@ -3,8 +3,8 @@
 // Shard: one part of the cache's keys, with its own table, eviction policy and mutex.
 //
 // Invariants:
-//  1. under mu_: an entry is in table_ exactly if it is in a queue of policy_ and in the list of its
-//     file in files_.
+//  1. under mu_: an entry is in table_ exactly if it is in a queue of policy_ and in the list of
+//     its file in files_.
 //  2. an entry in the table holds the cache's share of its count (Entry::kCacheRef), with its whole
 //     weight in bytes().
 //  3. an entry that has left is handed out once, in a VictimList, with its owner set.
@@ -38,23 +38,22 @@ class Shard {
     uint32_t refs_before;
   };
   // Offers a complete entry that nobody else knows, with a pin for the caller. The entry offered
-  // stands for the key, in the cache or declined, unless there is one already: then that one gets a pin
-  // and the one offered is still the caller's alone.
-  Standing Insert(Entry* entry,
-                uint64_t hash,
-                BlockCache::Priority priority,
-                VictimList* victims) NOKV_EXCLUDES(mu_);
+  // stands for the key, in the cache or declined, unless there is one already: then that one gets a
+  // pin and the one offered is still the caller's alone.
+  Standing Insert(Entry* entry, uint64_t hash, BlockCache::Priority priority, VictimList* victims)
+      NOKV_EXCLUDES(mu_);
 
   // Takes out some blocks of the file. False if there was none left.
   bool EraseSome(uint64_t file, VictimList* victims) NOKV_EXCLUDES(mu_);
 
-  // Moves the capacity towards `bytes`, evicting a bounded number of bytes. False if it is there already.
+  // Moves the capacity towards `bytes`, evicting a bounded number of bytes. False if it is there
+  // already.
   bool MoveCapacity(size_t bytes, VictimList* victims) NOKV_EXCLUDES(mu_);
 
   // Takes out everything.
   void Clear(VictimList* victims) NOKV_EXCLUDES(mu_);
 
-  // Adds this shard's part: inserts, rejections, evictions, erasures, entries, bytes.
+  // Adds this shard's part: what the mutex guards.
   void AddTo(CacheStats* stats) const NOKV_EXCLUDES(mu_);
 
   // Checks (1) and the invariants of the parts; for tests.
