@@ -81,4 +81,36 @@ Status ValidateBatch(Slice rep, uint64_t* count) {
   return reader.status();
 }
 
+Status WithExpiry(const WriteBatch& batch, uint64_t expires_at_ms, WriteBatch* to) {
+  to->Clear();
+  BatchReader reader(batch.rep());
+  Entry entry;
+  while (reader.Next(&entry)) {
+    FamilyId id;
+    Slice user_key;
+    if (!ParseEngineKey(entry.key, &id, &user_key)) {
+      return Status::InvalidArgument("the batch holds a malformed key");
+    }
+    const ColumnFamily family("", id);
+    switch (entry.kind()) {
+      case Kind::kPut:
+        to->PutExpiring(&family, user_key, entry.value,
+                        entry.expires_at != 0 ? entry.expires_at : expires_at_ms);
+        break;
+      case Kind::kDelete:
+        to->Delete(&family, user_key);
+        break;
+      default: {
+        FamilyId end_id;
+        Slice end;
+        if (!ParseEngineKey(entry.value, &end_id, &end) || end_id != id) {
+          return Status::InvalidArgument("the batch holds a malformed range");
+        }
+        to->DeleteRange(&family, user_key, end);
+      }
+    }
+  }
+  return reader.status();
+}
+
 }  // namespace nokv::key

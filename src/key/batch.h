@@ -43,4 +43,7 @@ class BatchReader {
 // Counts the operations and checks each of them: kCorruption says which one is malformed.
 Status ValidateBatch(Slice rep, uint64_t* count);
 
+// Copies `batch` to *to, where every put without an expiry gets `expires_at_ms`.
+Status WithExpiry(const WriteBatch& batch, uint64_t expires_at_ms, WriteBatch* to);
+
 }  // namespace nokv::key

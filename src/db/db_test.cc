@@ -1,0 +1,342 @@
+// The engine as a user sees it, on a disk in memory unless a test says otherwise.
+
+#include "nokv/db.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/executor.h"
+#include "db/db_impl.h"
+#include "vfs/memory_file_system.h"
+
+namespace nokv::db {
+namespace {
+
+class DbTest : public testing::Test {
+ protected:
+  DbTest() : fs_(std::make_unique<vfs::MemoryFileSystem>()) {
+    options_.memory_budget = 16 << 20;
+    options_.memtable_bytes = 256 << 10;
+    options_.log.segment_bytes = 128 << 10;
+    options_.table.file_bytes = 64 << 10;
+    options_.compaction.level1_bytes = 256 << 10;
+  }
+  ~DbTest() override {
+    db_.reset();
+    executor_.RunAll();
+  }
+
+  void Open() {
+    auto opened = TryOpen();
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    db_ = std::move(*opened);
+  }
+  Result<std::unique_ptr<DbImpl>> TryOpen() {
+    const Environment environment{.fs = fs_.get(),
+                                  .clock = &clock_,
+                                  .executor = &executor_,
+                                  .random_seed = 7,
+                                  .holder = "the test"};
+    return DbImpl::Open(options_, environment, "/db");
+  }
+  void Reopen() {
+    ASSERT_TRUE(db_->Close().ok());
+    db_.reset();
+    Open();
+  }
+  // The process dies: what it had given to the kernel is all there.
+  void Kill() {
+    auto survivor = fs_->CloneAfterProcessDeath();
+    db_.reset();
+    executor_.RunAll();
+    fs_ = std::move(survivor);
+    Open();
+  }
+  std::string Get(Slice key, const ReadOptions& options = {}) {
+    std::string value;
+    const Status status = static_cast<DB*>(db_.get())->Get(options, key, &value);
+    if (status.IsNotFound()) return "(none)";
+    return status.ok() ? value : status.ToString();
+  }
+  Status Put(Slice key, Slice value) { return static_cast<DB*>(db_.get())->Put({}, key, value); }
+  // "a=1 b=2": all of the default family.
+  std::string Scan(const ReadOptions& options = {}) {
+    std::string text;
+    const auto it = db_->NewIterator(options, nullptr);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      text += (text.empty() ? "" : " ") + std::string(it->key()) + "=" + std::string(it->value());
+    }
+    EXPECT_TRUE(it->status().ok()) << it->status().ToString();
+    std::string backward;
+    for (it->SeekToLast(); it->Valid(); it->Prev()) {
+      backward = std::string(it->key()) + "=" + std::string(it->value()) +
+                 (backward.empty() ? "" : " ") + backward;
+    }
+    EXPECT_EQ(text, backward);
+    return text;
+  }
+
+  Options options_;
+  std::unique_ptr<vfs::MemoryFileSystem> fs_;
+  base::ManualClock clock_;
+  base::ManualExecutor executor_;
+  std::unique_ptr<DbImpl> db_;
+};
+
+TEST_F(DbTest, WhatWasPutIsReadAlsoAfterFlushAndReopen) {
+  Open();
+  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(Put("b", "").ok());
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_EQ(Get("b"), "");
+  EXPECT_EQ(Get("c"), "(none)");
+  ASSERT_TRUE(db_->Flush({}).ok());
+  EXPECT_EQ(Get("a"), "1");
+  ASSERT_TRUE(Put("a", "2").ok());
+  EXPECT_EQ(Scan(), "a=2 b=");
+  Reopen();
+  EXPECT_EQ(Scan(), "a=2 b=");
+  Kill();
+  EXPECT_EQ(Scan(), "a=2 b=");
+}
+
+TEST_F(DbTest, DeletesAndRangeDeletesHideWhatIsOlder) {
+  Open();
+  for (const char* key : {"a", "b", "c", "d", "e"}) ASSERT_TRUE(Put(key, key).ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  ASSERT_TRUE(db_->Delete({}, nullptr, "a").ok());
+  ASSERT_TRUE(db_->DeleteRange({}, nullptr, "b", "d").ok());
+  ASSERT_TRUE(Put("c", "new").ok());
+  EXPECT_EQ(Scan(), "c=new d=d e=e");
+  ASSERT_TRUE(db_->Flush({}).ok());
+  EXPECT_EQ(Scan(), "c=new d=d e=e");
+  EXPECT_EQ(Get("b"), "(none)");
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  EXPECT_EQ(Scan(), "c=new d=d e=e");
+  EXPECT_EQ(db_->GetStats().entries, 3U);
+  Reopen();
+  EXPECT_EQ(Scan(), "c=new d=d e=e");
+}
+
+TEST_F(DbTest, SnapshotsAndIteratorsStayWhatTheyWere) {
+  Open();
+  ASSERT_TRUE(Put("a", "1").ok());
+  Snapshot snapshot = db_->GetSnapshot();
+  const auto it = db_->NewIterator({}, nullptr);
+  ASSERT_TRUE(Put("a", "2").ok());
+  ASSERT_TRUE(Put("b", "2").ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  executor_.RunAll();
+  ReadOptions at;
+  at.snapshot = &snapshot;
+  EXPECT_EQ(Get("a", at), "1");
+  EXPECT_EQ(Scan(at), "a=1");
+  it->SeekToFirst();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->value(), "1");
+  it->Next();
+  EXPECT_FALSE(it->Valid());
+  EXPECT_EQ(Scan(), "a=2 b=2");
+}
+
+TEST_F(DbTest, ExpiredKeysVanishAtTheirMillisecond) {
+  Open();
+  WriteOptions ttl;
+  ttl.ttl = std::chrono::milliseconds(10);
+  ASSERT_TRUE(Put("t", "older").ok());
+  ASSERT_TRUE(db_->Put(ttl, nullptr, "t", "v").ok());
+  clock_.Advance(9'000);
+  EXPECT_EQ(Get("t"), "v");
+  clock_.Advance(1'000);
+  EXPECT_EQ(Get("t"), "(none)");
+  EXPECT_EQ(Scan(), "");
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  EXPECT_EQ(Get("t"), "(none)");
+  EXPECT_EQ(db_->GetStats().entries, 0U);
+}
+
+TEST_F(DbTest, FamiliesAreSeparateAndDropTakesEverything) {
+  Open();
+  auto made = db_->CreateColumnFamily("mine");
+  ASSERT_TRUE(made.ok());
+  ColumnFamily* mine = *made;
+  ASSERT_TRUE(Put("k", "default").ok());
+  ASSERT_TRUE(db_->Put({}, mine, "k", "mine").ok());
+  WriteBatch batch;
+  batch.Put(db_->FindColumnFamily("lock"), "l", "1");
+  batch.Put(mine, "l", "2");
+  ASSERT_TRUE(db_->Write({}, std::move(batch)).ok());
+  Reopen();
+  mine = db_->FindColumnFamily("mine");
+  ASSERT_NE(mine, nullptr);
+  PinnableValue value;
+  ASSERT_TRUE(db_->Get({}, mine, "k", &value).ok());
+  EXPECT_EQ(value.value(), "mine");
+  EXPECT_EQ(Scan(), "k=default");
+  ASSERT_TRUE(db_->DropColumnFamily(mine).ok());
+  EXPECT_EQ(db_->Get({}, mine, "k", &value).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(db_->Put({}, mine, "k", "x").code(), StatusCode::kInvalidArgument);
+  auto again = db_->CreateColumnFamily("mine");
+  ASSERT_TRUE(again.ok());
+  EXPECT_NE((*again)->id(), mine->id());
+  EXPECT_TRUE(db_->Get({}, *again, "k", &value).IsNotFound());
+  EXPECT_FALSE(db_->DropColumnFamily(db_->DefaultColumnFamily()).ok());
+}
+
+TEST_F(DbTest, LimitsAreRefusedWithTheirName) {
+  Open();
+  EXPECT_EQ(Put("", "v").code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(Put(std::string(65536, 'k'), "v").ok());
+  const Status too_long = Put(std::string(65537, 'k'), "v");
+  EXPECT_EQ(too_long.code(), StatusCode::kLimitExceeded);
+  EXPECT_NE(too_long.message().find("65536"), Slice::npos);
+  options_.max_batch_bytes = 1024;
+  Reopen();
+  EXPECT_EQ(Put("k", std::string(2000, 'v')).code(), StatusCode::kLimitExceeded);
+  EXPECT_TRUE(Put("k", "v").ok());
+}
+
+TEST_F(DbTest, ManyWritesFlowThroughAllLevels) {
+  Open();
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 3000; ++i) {
+      const std::string key = "key" + std::to_string((i * 7919) % 3000);
+      ASSERT_TRUE(Put(key, std::string(200, static_cast<char>('a' + round)) + key).ok());
+    }
+  }
+  executor_.RunAll();
+  const Stats stats = db_->GetStats();
+  EXPECT_GT(stats.flush.completed, 4U);
+  EXPECT_GT(stats.compaction.runs + stats.compaction.moves, 1U);
+  EXPECT_EQ(stats.background_error, "");
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    ASSERT_EQ(Get(key), std::string(200, 'd') + key);
+  }
+  Reopen();
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    ASSERT_EQ(Get(key), std::string(200, 'd') + key);
+  }
+  EXPECT_TRUE(db_->VerifyChecksums().ok());
+}
+
+TEST_F(DbTest, ASecondOpenerIsToldWhoHoldsTheDirectory) {
+  Open();
+  const auto second = TryOpen();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().code(), StatusCode::kBusy);
+  EXPECT_NE(second.status().message().find("the test"), Slice::npos);
+}
+
+TEST_F(DbTest, ReadOnlySeesEverythingAndChangesNothing) {
+  Open();
+  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  ASSERT_TRUE(Put("b", "2").ok());
+  Options options = options_;
+  options.read_only = true;
+  const uint64_t operations = fs_->operation_count();
+  {
+    auto reader = DbImpl::Open(options, {.fs = fs_.get(), .clock = &clock_, .executor = &executor_, .random_seed = 0, .holder = ""},
+                               "/db");
+    ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+    DB& db = **reader;
+    std::string value;
+    EXPECT_TRUE(db.Get({}, "a", &value).ok());
+    EXPECT_TRUE(db.Get({}, "b", &value).ok());
+    EXPECT_TRUE(db.Put({}, "c", "3").IsReadOnly());
+    EXPECT_EQ(db.GetStats().state, "read_only");
+  }
+  EXPECT_EQ(fs_->operation_count(), operations);
+}
+
+TEST_F(DbTest, EverythingFailsWithClosedAfterClose) {
+  Open();
+  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(db_->Close().ok());
+  ASSERT_TRUE(db_->Close().ok());
+  EXPECT_TRUE(Put("a", "2").IsClosed());
+  std::string value;
+  EXPECT_TRUE(static_cast<DB*>(db_.get())->Get({}, "a", &value).IsClosed());
+  EXPECT_TRUE(db_->NewIterator({}, nullptr)->status().IsClosed());
+  EXPECT_FALSE(db_->GetSnapshot());
+  EXPECT_TRUE(db_->Flush({}).IsClosed());
+}
+
+TEST_F(DbTest, FullDiskStopsWritesAndSpaceResumesThem) {
+  Open();
+  ASSERT_TRUE(Put("before", "1").ok());
+  constexpr uint64_t kPlenty = 1ULL << 40;
+  fs_->SetCapacity(kPlenty);
+  const uint64_t used = kPlenty - fs_->FreeSpace("/").value();
+  fs_->SetCapacity(used + (200 << 10));
+  Status status;
+  int written = 0;
+  for (int i = 0; i < 5000 && status.ok(); ++i) {
+    status = Put("key" + std::to_string(i), std::string(500, 'x'));
+    written += status.ok() ? 1 : 0;
+  }
+  ASSERT_TRUE(status.IsNoSpace()) << status.ToString();
+  EXPECT_EQ(Get("before"), "1");
+  for (int i = 0; i < written; ++i) ASSERT_NE(Get("key" + std::to_string(i)), "(none)") << i;
+  fs_->SetCapacity(UINT64_MAX);
+  clock_.Advance(1'000'000);
+  ASSERT_TRUE(Put("after", "2").ok());
+  EXPECT_EQ(Get("after"), "2");
+  EXPECT_EQ(db_->GetStats().state, "open");
+  Reopen();
+  for (int i = 0; i < written; ++i) ASSERT_NE(Get("key" + std::to_string(i)), "(none)") << i;
+}
+
+TEST(DbOnDisk, ThreadsWriteReadAndSyncTogether) {
+  const auto directory = std::filesystem::temp_directory_path() /
+                         ("nokv-db-test-" + std::to_string(std::hash<std::thread::id>{}(
+                                                std::this_thread::get_id())));
+  std::filesystem::remove_all(directory);
+  Options options;
+  options.memory_budget = 32 << 20;
+  options.memtable_bytes = 512 << 10;
+  options.log.segment_bytes = 1 << 20;
+  options.table.file_bytes = 128 << 10;
+  options.compaction.level1_bytes = 512 << 10;
+  constexpr int kThreads = 4;
+  constexpr int kWrites = 4000;
+  {
+    auto opened = DB::Open(options, directory);
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    DB& db = **opened;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < kWrites; ++i) {
+          const std::string key = std::to_string(t) + "/" + std::to_string(i);
+          WriteOptions write;
+          write.sync = i % 500 == 0;
+          ASSERT_TRUE(db.Put(write, key, std::string(100, 'v') + key).ok());
+          std::string value;
+          const Status read = db.Get({}, key, &value);
+          ASSERT_TRUE(read.ok()) << key << ": " << read.ToString();
+          ASSERT_EQ(value, std::string(100, 'v') + key);
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    ASSERT_TRUE(db.Close().ok());
+  }
+  auto opened = DB::Open(options, directory);
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  int count = 0;
+  const auto it = (*opened)->NewIterator({});
+  for (it->SeekToFirst(); it->Valid(); it->Next()) ++count;
+  EXPECT_EQ(count, kThreads * kWrites);
+}
+
+}  // namespace
+}  // namespace nokv::db

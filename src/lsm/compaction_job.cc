@@ -1,0 +1,128 @@
+#include "lsm/compaction_job.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "key/range_tombstones.h"
+#include "lsm/merging_iterator.h"
+#include "lsm/retention.h"
+
+namespace nokv::lsm {
+
+namespace {
+
+constexpr size_t kReadaheadBytes = 256 << 10;
+constexpr uint64_t kEntriesBetweenCancelChecks = 1024;
+
+const Table* FindTable(const Version& version, int level, uint64_t number) {
+  for (const TableRef& table : version.levels()[static_cast<size_t>(level)]) {
+    if (table->meta().number == number) return table.get();
+  }
+  NOKV_CHECK(!"a claimed table is not in the version of its claim");
+  return nullptr;
+}
+
+std::vector<const Table*> InputTables(const VersionSet::Claimed& claimed) {
+  std::vector<const Table*> tables;
+  for (const uint64_t number : claimed.plan.inputs) {
+    tables.push_back(FindTable(*claimed.version, claimed.plan.input_level, number));
+  }
+  for (const uint64_t number : claimed.plan.overlapping) {
+    tables.push_back(FindTable(*claimed.version, claimed.plan.output_level, number));
+  }
+  return tables;
+}
+
+manifest::VersionEdit Removals(const CompactionPlan& plan) {
+  manifest::VersionEdit edit;
+  for (const uint64_t number : plan.inputs) edit.removed.emplace_back(plan.input_level, number);
+  for (const uint64_t number : plan.overlapping) {
+    edit.removed.emplace_back(plan.output_level, number);
+  }
+  return edit;
+}
+
+}  // namespace
+
+Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
+                                       const VersionSet::Claimed& claimed,
+                                       std::vector<key::SequenceNumber> snapshots,
+                                       const std::atomic<bool>& cancelled,
+                                       const VersionSet::InstallHook& hook) {
+  const uint64_t started = environment.clock->NowMicros();
+  const CompactionPlan& plan = claimed.plan;
+  const std::vector<const Table*> inputs = InputTables(claimed);
+  manifest::VersionEdit edit = Removals(plan);
+  CompactionResult result;
+
+  if (plan.trivial_move) {
+    for (const Table* table : inputs) edit.added.emplace_back(plan.output_level, table->meta());
+    NOKV_TRY(environment.versions->LogAndApply({&edit, 1}, hook));
+    result.moved = true;
+    result.micros = environment.clock->NowMicros() - started;
+    return result;
+  }
+
+  const sst::IteratorOptions read{
+      .fill_cache = false, .bypass_cache = true, .readahead_bytes = kReadaheadBytes};
+  std::vector<std::unique_ptr<key::EntryIterator>> sources;
+  std::vector<key::RangeTombstone> tombstone_list;
+  for (const Table* table : inputs) {
+    sources.push_back(table->reader().NewIterator(read));
+    const auto own = table->reader().range_tombstones().ToList();
+    tombstone_list.insert(tombstone_list.end(), own.begin(), own.end());
+    result.bytes_read += table->meta().bytes;
+    result.entries_in += table->meta().entries;
+  }
+  const auto tombstones = key::RangeTombstones::Build(std::move(tombstone_list));
+  Retention retention({.snapshots = std::move(snapshots),
+                       .now_millis = environment.clock->WallMillis(),
+                       .tombstones = &tombstones,
+                       .any_below = [&](const key::KeyRange& range) {
+                         return claimed.version->AnyBelow(plan.output_level, range);
+                       }});
+  const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
+
+  TableOutput output(
+      {.fs = environment.fs,
+       .directory = environment.directory,
+       .database_id = environment.versions->database_id(),
+       .table = plan.output_level <= 1 ? environment.upper_table : environment.lower_table,
+       .file_bytes = environment.file_bytes,
+       .borders = plan.borders,
+       .now_millis = environment.clock->WallMillis(),
+       .new_file_number = [&] { return environment.versions->NewFileNumber(); },
+       .tombstones = &kept});
+  const auto merged = NewMergingIterator(std::move(sources));
+  uint64_t seen = 0;
+  bool cut_allowed = true;
+  for (merged->SeekToFirst(); merged->Valid(); merged->Next()) {
+    if (++seen % kEntriesBetweenCancelChecks == 0 && cancelled.load(std::memory_order_relaxed)) {
+      return Status::Aborted("compaction cancelled: the database is closing");
+    }
+    key::Entry entry{merged->key(), merged->trailer(), merged->expires_at(), merged->value()};
+    const bool keep = retention.Keep(&entry);
+    cut_allowed |= retention.at_new_key();
+    if (!keep) continue;
+    NOKV_TRY(output.Add(entry, cut_allowed));
+    cut_allowed = false;
+    ++result.entries_out;
+  }
+  NOKV_TRY(merged->status());
+  // Every entry that the metadata counts went by: an input that ended early without an error is damage.
+  if (seen != result.entries_in) {
+    return Status::Corruption("compaction " + plan.ToString() + ": read " + std::to_string(seen) +
+                              " entries, the manifest counts " + std::to_string(result.entries_in));
+  }
+  NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
+  result.bytes_written = output.bytes_written();
+  for (const manifest::FileMeta& file : files) edit.added.emplace_back(plan.output_level, file);
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook);
+  output.Keep();  // also after a failure: the edit may be on the disk (VersionSet, 4)
+  NOKV_TRY(installed);
+  result.micros = environment.clock->NowMicros() - started;
+  return result;
+}
+
+}  // namespace nokv::lsm

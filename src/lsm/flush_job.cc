@@ -1,0 +1,75 @@
+#include "lsm/flush_job.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "key/range_tombstones.h"
+#include "lsm/merging_iterator.h"
+#include "lsm/retention.h"
+
+namespace nokv::lsm {
+
+Result<FlushResult> RunFlush(const JobEnvironment& environment,
+                             const std::vector<const memtable::Memtable*>& memtables,
+                             std::vector<key::SequenceNumber> snapshots,
+                             manifest::VersionEdit edit,
+                             const VersionSet::InstallHook& hook) {
+  FlushResult result;
+  const uint64_t started = environment.clock->NowMicros();
+  const std::shared_ptr<const Version> below = environment.versions->current();
+
+  std::vector<std::unique_ptr<key::EntryIterator>> sources;
+  std::vector<key::RangeTombstone> tombstone_list;
+  for (const memtable::Memtable* memtable : memtables) {
+    sources.push_back(memtable->NewIterator());
+    const auto own = memtable->range_tombstones();
+    tombstone_list.insert(tombstone_list.end(), own.begin(), own.end());
+    result.entries_in += memtable->entry_count();
+  }
+  const auto tombstones = key::RangeTombstones::Build(std::move(tombstone_list));
+  Retention retention({.snapshots = std::move(snapshots),
+                       .now_millis = environment.clock->WallMillis(),
+                       .tombstones = &tombstones,
+                       .any_below = [&](const key::KeyRange& range) {
+                         return below->AnyBelow(-1, range);
+                       }});
+  const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
+
+  TableOutput output({.fs = environment.fs,
+                      .directory = environment.directory,
+                      .database_id = environment.versions->database_id(),
+                      .table = environment.upper_table,
+                      .file_bytes = environment.file_bytes,
+                      .borders = {},
+                      .now_millis = environment.clock->WallMillis(),
+                      .new_file_number = [&] { return environment.versions->NewFileNumber(); },
+                      .tombstones = &kept});
+  const auto merged = NewMergingIterator(std::move(sources));
+  bool cut_allowed = true;
+  for (merged->SeekToFirst(); merged->Valid(); merged->Next()) {
+    key::Entry entry{merged->key(), merged->trailer(), merged->expires_at(), merged->value()};
+    const bool keep = retention.Keep(&entry);
+    cut_allowed |= retention.at_new_key();
+    if (!keep) continue;
+    NOKV_TRY(output.Add(entry, cut_allowed));
+    cut_allowed = false;
+    ++result.entries_out;
+  }
+  NOKV_TRY(merged->status());
+  NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
+  result.bytes_written = output.bytes_written();
+  const uint64_t built = environment.clock->NowMicros();
+  result.build_micros = built - started;
+
+  for (const manifest::FileMeta& file : files) {
+    edit.added.emplace_back(0, file);
+    edit.last_seq = std::max(edit.last_seq.value_or(0), file.largest_seq);
+  }
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook);
+  output.Keep();  // also after a failure: the edit may be on the disk (VersionSet, 4)
+  NOKV_TRY(installed);
+  result.install_micros = environment.clock->NowMicros() - built;
+  return result;
+}
+
+}  // namespace nokv::lsm

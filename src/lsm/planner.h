@@ -1,0 +1,102 @@
+#pragma once
+
+// The compaction planner: from what the tables are to what should be merged next. Pure: it reads
+// metadata, touches no file, and the same input gives the same plan.
+//
+// What can be a reason, in this order:
+//  kLevel0      more sublevels than Options::level0_runs: the oldest tables, with everything in level 0
+//               that overlaps them, go to level 1.
+//  kLevelBytes  a level holds more than its target: the table that costs least to move (bytes of overlap
+//               below per own byte, with a bonus for tombstones) goes one level down.
+//  kTombstones  at least half of a table's entries are tombstones, or it holds range tombstones, and no
+//               snapshot needs what they hide: down one level, or rewritten in place where nothing lies
+//               below, so that the space comes back.
+//  kExpired     the same for entries whose time has passed.
+// A plan never touches a table that another compaction holds (`busy`), and takes along every table of the
+// output level that overlaps its range, so that the runs stay disjoint.
+//
+// Borders: where the tables of the level below the output begin. Outputs are cut there, so that a later
+// compaction of one of them overlaps few tables (about an eighth fewer bytes rewritten).
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "key/entry.h"
+#include "manifest/version_edit.h"
+
+namespace nokv::lsm {
+
+struct PlannerOptions {
+  size_t level0_runs = 4;
+  uint64_t level1_bytes = 256ULL << 20;
+  double level_ratio = 10.0;
+  uint64_t file_bytes = 32ULL << 20;
+  // Bytes that one compaction reads at most, beyond its seed, before it stops growing.
+  uint64_t compaction_bytes_max = 25 * (32ULL << 20);
+};
+
+struct PlannerInput {
+  // Level 0 newest first, deeper levels in key order.
+  std::array<std::vector<const manifest::FileMeta*>, manifest::kLevelCount> levels;
+  size_t level0_runs = 0;
+  // Is the table held by a running compaction?
+  std::function<bool(uint64_t number)> busy;
+  // The oldest live snapshot; kMaxSequence if there is none.
+  key::SequenceNumber oldest_snapshot = key::kMaxSequence;
+  uint64_t now_millis = 0;
+};
+
+enum class CompactionReason : unsigned char {
+  kLevel0,
+  kLevelBytes,
+  kTombstones,
+  kExpired,
+  kManual,
+};
+const char* CompactionReasonName(CompactionReason reason);
+
+struct CompactionPlan {
+  CompactionReason reason = CompactionReason::kLevel0;
+  int input_level = 0;
+  int output_level = 0;
+  std::vector<uint64_t> inputs;       // tables of input_level, newest first in level 0
+  std::vector<uint64_t> overlapping;  // tables of output_level; empty for a rewrite in place
+  std::string begin, end;             // the range of all of them
+  std::vector<std::string> borders;   // ascending
+  uint64_t input_bytes = 0;
+  // Nothing overlaps and nothing is to be gained by rewriting: only the manifest changes.
+  bool trivial_move = false;
+  double score = 0;
+
+  // One line for logs and golden files.
+  std::string ToString() const;
+};
+
+struct LevelScores {
+  std::array<double, manifest::kLevelCount> scores{};
+  std::array<uint64_t, manifest::kLevelCount> targets{};
+  // Bytes that must be rewritten until every level is within its target.
+  uint64_t debt_bytes = 0;
+  double max_score() const;
+};
+
+LevelScores ScoreLevels(const PlannerOptions& options, const PlannerInput& input);
+
+// The most urgent plan that no busy table stands in the way of; nothing if the tree is in good shape.
+std::optional<CompactionPlan> PlanCompaction(const PlannerOptions& options,
+                                             const PlannerInput& input);
+
+// A step of CompactRange: the tables of `level` that overlap `range` go to `output_level`, which is `level`
+// (rewrite in place, level > 0) or level + 1. Nothing if none overlaps, or if one is busy (*blocked).
+std::optional<CompactionPlan> PlanManual(const PlannerOptions& options,
+                                         const PlannerInput& input,
+                                         int level,
+                                         int output_level,
+                                         const key::KeyRange& range,
+                                         bool* blocked);
+
+}  // namespace nokv::lsm
