@@ -105,8 +105,8 @@ class RandomModel : public testing::TestWithParam<Configuration> {
   std::string RandomKey() {
     const uint64_t n = random_.Uniform(GetParam().keys);
     // Long shared prefixes, and keys that are prefixes of others.
-    if (n % 7 == 0) return "p" + std::string(n % 50, 'x') + std::to_string(n);
-    return "key" + std::to_string(n);
+    std::string key = n % 7 == 0 ? std::string(n % 50, 'x') : "key";
+    return key.append(std::to_string(n));
   }
   std::string RandomValue() {
     size_t size = random_.Uniform(GetParam().value_bytes);
@@ -144,7 +144,7 @@ class RandomModel : public testing::TestWithParam<Configuration> {
       std::string end = RandomKey();
       if (begin > end) std::swap(begin, end);
       // Mostly short ranges, so that the database does not stay empty.
-      if (!random_.OneIn(10)) end = std::min(end, begin + "5");
+      if (!random_.OneIn(10)) end = std::min(end, std::string(begin).append("5"));
       ASSERT_TRUE(db_->DeleteRange({}, family, begin, end).ok());
       model_.DeleteRange(family->id(), begin, end);
     } else {
@@ -229,7 +229,7 @@ class RandomModel : public testing::TestWithParam<Configuration> {
         break;
       default:
         it->SeekForPrev(target);
-        at = (std::lower_bound(rows.begin(), rows.end(), std::make_pair(target + '\0', std::string())) -
+        at = (std::lower_bound(rows.begin(), rows.end(), std::make_pair(std::string(target).append(1, '\0'), std::string())) -
               rows.begin()) - 1;
     }
     for (int move = 0; move < 12; ++move) {
@@ -385,7 +385,9 @@ TEST_P(RandomModel, AnswersLikeTheModel) {
 void PrintTo(const Configuration& configuration, std::ostream* out) { *out << configuration.name; }
 
 INSTANTIATE_TEST_SUITE_P(Configurations, RandomModel, testing::ValuesIn(kConfigurations),
-                         [](const auto& info) { return info.param.name; });
+                         [](const testing::TestParamInfo<Configuration>& parameter) {
+                           return parameter.param.name;
+                         });
 
 }  // namespace
 }  // namespace nokv::tests

@@ -97,6 +97,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   Status FlushOverflow();
   lsm::JobEnvironment MakeJobEnvironment() const;
   Status OpenLog(wal::ReplayResult replayed);
+  Status ShedReplayedLog(size_t replayed_segments);
   Status StartWork();
   Status RemoveOrphans();
   Status ClearDroppedFamilies();

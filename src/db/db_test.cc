@@ -189,6 +189,19 @@ TEST_F(DbTest, FamiliesAreSeparateAndDropTakesEverything) {
   EXPECT_FALSE(db_->DropColumnFamily(db_->DefaultColumnFamily()).ok());
 }
 
+TEST_F(DbTest, OpeningOftenCollectsNoLogSegments) {
+  Open();
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(Put("key" + std::to_string(i), "value").ok());
+    executor_.RunAll();
+    Reopen();
+  }
+  executor_.RunAll();
+  EXPECT_LE(db_->GetStats().wal.segment_count, 4U);
+  EXPECT_EQ(Get("key0"), "value");
+  EXPECT_EQ(Get("key11"), "value");
+}
+
 TEST_F(DbTest, LimitsAreRefusedWithTheirName) {
   Open();
   EXPECT_EQ(Put("", "v").code(), StatusCode::kInvalidArgument);

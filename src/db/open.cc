@@ -6,6 +6,7 @@
 //   2. tables for memtables that the log overfilled, each with its edit     (FlushOverflow)
 //   3. the log: replayed segments synced, a new segment begun and recorded  (OpenLog)
 //   4. files that nothing refers to are removed                             (RemoveOrphans)
+//   5. log segments that hold nothing any more are let go                   (ShedReplayedLog)
 // A crash at any point leaves a directory that recovers to the same contents.
 
 #include <unistd.h>
@@ -68,6 +69,7 @@ namespace {
 
 constexpr int kReadOnlyAttempts = 20;
 constexpr size_t kCacheFloorBytes = 1 << 20;
+constexpr size_t kReplayedSegmentsMax = 2;
 
 Status CreateDirectories(vfs::FileSystem* fs, const std::string& path) {
   if (path.empty() || path == "/" || path == "." || fs->Exists(path)) return Status::Ok();
@@ -175,8 +177,10 @@ Status DbImpl::OpenForWriting() {
   const manifest::State state = versions_->ManifestState();
   LoadFamilies(state);
   NOKV_ASSIGN_OR_RETURN(wal::ReplayResult replayed, ReplayLog(state));
+  const size_t replayed_segments = replayed.segments.size();
   NOKV_TRY(OpenLog(std::move(replayed)));
   NOKV_TRY(RemoveOrphans());
+  NOKV_TRY(ShedReplayedLog(replayed_segments));
   NOKV_TRY(StartWork());
   opened_ = true;
   return ClearDroppedFamilies();
@@ -338,6 +342,24 @@ Status DbImpl::RemoveOrphans() {
     if (orphan) NOKV_TRY(environment_.fs->Remove(vfs::JoinPath(directory_, name)));
   }
   return versions_->MaintainManifest();
+}
+
+// Every open begins a new log segment. A database that is opened often and written little would collect
+// them, so what was replayed is let go of at once if it is all in tables, and flushed if it lies in many.
+Status DbImpl::ShedReplayedLog(size_t replayed_segments) {
+  if (recovered_.size() == 1 && recovered_.front()->empty()) {
+    const uint32_t active = log_->end().segment;
+    manifest::VersionEdit edit;
+    edit.flushed_seq = recovered_seq_;
+    edit.log_first_segment = active;
+    NOKV_TRY(versions_->LogAndApply({&edit, 1}, nullptr));
+    log_->ReleaseBefore(active).IgnoreError();  // what cannot be removed now goes at the next open
+  } else if (replayed_segments > kReplayedSegmentsMax) {
+    NOKV_ASSIGN_OR_RETURN(MemtableRef empty, NewMemtable(memtable_bytes_));
+    recovered_.push_back(std::move(empty));
+    recovered_last_seqs_.push_back(recovered_seq_);
+  }
+  return Status::Ok();
 }
 
 Status DbImpl::StartWork() {
