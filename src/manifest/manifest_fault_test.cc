@@ -1,12 +1,15 @@
 // A disk that refuses: every call of every kind fails once, and the manifest goes on.
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "manifest/manifest.h"
 #include "manifest/test_edits.h"
 #include "vfs/fault_file_system.h"
@@ -228,6 +231,44 @@ TEST_F(ManifestFault, AnUnreadableFileIsNotADamagedOne) {
     fs_->RemoveAllRules();
   }
   EXPECT_EQ(Names(), names);
+}
+
+// Does something while others think it sleeps.
+class InterruptingClock final : public base::Clock {
+ public:
+  explicit InterruptingClock(std::function<void()> interruption)
+      : interruption_(std::move(interruption)) {}
+  uint64_t NowMicros() override { return 0; }
+  uint64_t WallMillis() override { return 0; }
+  void SleepMicros(uint64_t) override { interruption_(); }
+
+ private:
+  const std::function<void()> interruption_;
+};
+
+TEST_F(ManifestFault, AReaderFollowsAWriterThatMovesOnBetweenItsSteps) {
+  ASSERT_TRUE(manifest_->LogAndApply(Adding()).ok());
+  InterruptingClock clock([&] {
+    ASSERT_TRUE(manifest_->LogAndApply(Adding()).ok());
+    ASSERT_TRUE(manifest_->Rewrite().ok());
+    ASSERT_TRUE(manifest_->RemoveObsoleteFiles().ok());
+  });
+  // The reader knows what CURRENT said; before it opens that manifest, it is gone.
+  FaultFileSystem reader(memory_.get(), FaultFileSystem::Options{.clock = &clock});
+  for (const uint64_t times : {1U, 2U, 5U}) {
+    for (uint64_t nth = 1; nth <= times; ++nth) {
+      reader.AddRule({.operation = FaultOperation::kOpen,
+                      .path = "*MANIFEST*",
+                      .nth = nth,
+                      .fault = FaultRule::Fault::kDelay,
+                      .delay_micros = 1});
+    }
+    const auto state = Manifest::Load(&reader, kDir);
+    ASSERT_TRUE(state.ok()) << state.status().ToString();
+    EXPECT_EQ(*state, manifest_->state());
+    reader.RemoveAllRules();
+  }
+  EXPECT_EQ(manifest_->state().file_count(), 9u);
 }
 
 TEST_F(ManifestFault, WhatCannotBeRemovedStaysOnTheList) {
