@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -41,7 +42,8 @@ class CrashEnumeration : public testing::TestWithParam<uint64_t> {
                      vfs::CrashPolicy policy,
                      uint64_t seed) {
     auto survivor = disk.CrashClone(policy, seed);
-    if (!states_.insert(DiskDigest(survivor.get())).second) return;
+    // The same disk with more known to be durable is another question.
+    if (!states_.insert({DiskDigest(survivor.get()), script->durable()}).second) return;
     const std::string where = "seed " + std::to_string(Seed()) + ", crash at operation " +
                               std::to_string(point) + ", policy " + std::string(CrashPolicyName(policy)) +
                               ", survivor seed " + std::to_string(seed);
@@ -64,7 +66,7 @@ class CrashEnumeration : public testing::TestWithParam<uint64_t> {
     ASSERT_EQ(problem, "") << where;
   }
 
-  std::set<uint64_t> states_;
+  std::set<std::pair<uint64_t, uint64_t>> states_;  // what is on the disk, and what was durable
   int double_crashes_ = 0;
 };
 
@@ -77,9 +79,11 @@ TEST_P(CrashEnumeration, EveryCrashLeavesAPrefixThatHoldsAllThatWasDurable) {
     script.Run(&disk);
     operations = disk.operation_count();
     ASSERT_GE(script.batches() + script.flushes() + script.reopens() + script.family_changes(), 300);
-    ASSERT_GE(script.flushes(), 5);
-    ASSERT_GE(script.reopens(), 3);
-    ASSERT_GE(script.family_changes(), 5);
+    if (std::getenv("NOKV_CRASH_SEED") == nullptr) {  // another seed may leave one of them out
+      ASSERT_GE(script.flushes(), 5);
+      ASSERT_GE(script.reopens(), 3);
+      ASSERT_GE(script.family_changes(), 5);
+    }
     ASSERT_EQ(script.acknowledged(), script.attempted());
   }
   for (uint64_t point = 1 + shard; point <= operations; point += kShards * kStride) {

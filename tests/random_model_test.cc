@@ -1,5 +1,5 @@
 // Random operations against a model: every operation of the public interface, several configurations with tiny
-// limits, snapshots and iterators alive across flushes, compactions and reopens.
+// limits, snapshots and iterators alive across flushes and compactions.
 //
 // One thread, a disk in memory, background work run at random moments: a failing run repeats from its seed
 // (NOKV_MODEL_SEED). NOKV_MODEL_OPERATIONS changes how long it runs.
@@ -309,6 +309,8 @@ class RandomModel : public testing::TestWithParam<Configuration> {
       ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = random_.OneIn(3)}, RandomFamily(), "",
                                     random_.OneIn(2) ? "" : RandomKey())
                       .ok());
+    } else if (dice < 89) {
+      ASSERT_TRUE(db_->SyncLog().ok());
     } else if (dice < 92) {
       clock_.Advance(random_.Uniform(200'000));
     } else if (dice < 95) {

@@ -37,7 +37,7 @@ struct Options {
   size_t memory_budget = 512ULL << 20;
   // Bytes of one memtable; several exist while flushes run. Larger ones fold more overwrites before they
   // reach the disk and make recovery longer. At least 64 KiB and at most a quarter of memory_budget;
-  // 0 chooses 128 MiB or a quarter of memory_budget, whichever is less.
+  // 0 chooses 128 MiB or an eighth of memory_budget, whichever is less.
   size_t memtable_bytes = 0;
   // Writes wait when this many memtables are full and not yet flushed. At least 1.
   size_t immutable_memtables_max = 3;
@@ -49,8 +49,7 @@ struct Options {
 
   // --- Background work -----------------------------------------------------------------------------
 
-  // Threads for flushing and for compaction.
-  size_t flush_threads = 1;
+  // Threads for compaction. Flushes have a thread of their own.
   size_t compaction_threads = 1;
 
   // --- Groups --------------------------------------------------------------------------------------

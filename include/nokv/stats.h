@@ -15,7 +15,7 @@ struct Stats {
   uint64_t entries = 0;            // versions in memtables and tables, before folding
   uint64_t last_sequence = 0;      // of the newest visible write
   uint64_t database_id = 0;
-  std::string state = "open";      // open | read_only | closed
+  std::string state = "open";      // open | no_space | read_only | closed
   std::string background_error;    // why it is read-only or waits for space; empty if well
 
   struct Write {
@@ -23,7 +23,7 @@ struct Stats {
     uint64_t synced_commits = 0, syncs = 0;
     uint64_t delayed = 0, delay_micros = 0;
     uint64_t stopped = 0, stop_micros = 0;
-    std::string pressure_reason;   // memtables | level0 | compaction_debt | memory | space; empty
+    std::string pressure_reason;   // memtables | level0 | compaction_debt; empty
     double pressure = 0;           // 0 none .. 1 the longest delay
   } write;
 

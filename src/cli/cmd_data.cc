@@ -62,12 +62,16 @@ Status Write(const DataOptions& options, const std::string& key, const std::stri
   return opened.db->Close();
 }
 
-Status Get(const DataOptions& options, const std::string& key) {
+// *found tells an absent key from an error.
+Status Get(const DataOptions& options, const std::string& key, bool* found) {
   std::string key_bytes;
   NOKV_TRY(Decode(options, key, &key_bytes));
   NOKV_ASSIGN_OR_RETURN(const Opened opened, OpenFamily(options, /*read_only=*/true));
   PinnableValue value;
-  NOKV_TRY(opened.db->Get({}, opened.family, key_bytes, &value));
+  const Status read = opened.db->Get({}, opened.family, key_bytes, &value);
+  *found = !read.IsNotFound();
+  if (!*found) return Status::Ok();
+  NOKV_TRY(read);
   if (options.json) {
     Print("{\"key\":" + JsonString(key_bytes) + ",\"value\":" + JsonString(value.value()) +
           ",\"expires_at\":" + std::to_string(value.expires_at()) + "}\n");
@@ -122,12 +126,12 @@ Status Scan(const DataOptions& options, const ScanOptions& scan) {
 
 int RunGet(const DataOptions& options, const std::string& key) {
   if (const int code = CheckDatabaseExists(options.directory); code != kOk) return code;
-  const Status status = Get(options, key);
-  if (status.IsNotFound()) {
-    std::fprintf(stderr, "nokv: no such key\n");
-    return kNotFound;
-  }
-  return status.ok() ? kOk : Report(status);
+  bool found = false;
+  const Status status = Get(options, key, &found);
+  if (!status.ok()) return Report(status);
+  if (found) return kOk;
+  std::fprintf(stderr, "nokv: no such key\n");
+  return kNotFound;
 }
 
 int RunPut(const DataOptions& options,

@@ -20,7 +20,7 @@ enum ExitCode : int {
 inline int ExitCodeOf(const Status& status) {
   switch (status.code()) {
     case StatusCode::kOk: return kOk;
-    case StatusCode::kNotFound: return kNotFound;
+    case StatusCode::kNotFound: return kNoDatabase;  // what was opened; an absent key is not an error
     case StatusCode::kInvalidArgument:
     case StatusCode::kLimitExceeded: return kUsage;
     case StatusCode::kCorruption: return kCorruption;

@@ -11,7 +11,8 @@
 // What an error does (law 4):
 //   kNoSpace in a flush     writes stop with kNoSpace, reads go on. The next write finds out whether space is
 //                           back, and then everything resumes.
-//   any other flush error   tried again with new files up to kFlushAttempts times, then read-only.
+//   kIOError in a flush     tried again with new files, kFlushAttempts times in all, then read-only.
+//   any other flush error   read-only.
 //   compaction kNoSpace     tried again after the next flush.
 //   compaction, other       read-only: levels that cannot be merged would grow without end.
 //   a failed commit         read-only (CommitPipeline, 4).

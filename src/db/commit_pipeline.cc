@@ -44,7 +44,11 @@ CommitPipeline::~CommitPipeline() = default;
 
 Status CommitPipeline::Commit(const PreparedBatch& batch, bool sync) {
   Reserved reserved;
-  NOKV_TRY(Reserve(batch, sync, &reserved));
+  if (const Status status = Reserve(batch, sync, &reserved); !status.ok()) {
+    // The log could not go on to its next segment: nothing was reserved, but it takes no more.
+    if (status.code() == StatusCode::kIOError) host_->CommitFailed(status);
+    return status;
+  }
   Slot& slot = SlotOf(reserved.ticket);
 
   if (batch.count > 0) {
@@ -70,7 +74,7 @@ Status CommitPipeline::Reserve(const PreparedBatch& batch, bool sync, Reserved* 
       case Next::kReserved:
         return status;
       case Next::kMemtableFull:
-        NOKV_TRY(host_->MakeMemtableRoom(reserved->full, batch.memtable_bytes,
+        NOKV_TRY(host_->MakeMemtableRoom(reserved->full_id, batch.memtable_bytes,
                                          batch.memtable_entries));
         break;
       case Next::kLogFull:
@@ -116,12 +120,13 @@ CommitPipeline::Next CommitPipeline::TryReserve(const PreparedBatch& batch,
     if (batch.count > 0) {
       // The memtable first: a place in the log cannot be given back. A claim that waited for the log is
       // still good unless the memtable was switched, and then it died with it.
-      if (reserved->memtable != memtable_.get()) {
+      if (reserved->memtable == nullptr || reserved->memtable_id != memtable_->id()) {
         if (!memtable_->TryReserve(batch.memtable_bytes, batch.memtable_entries)) {
-          reserved->full = memtable_.get();
+          reserved->full_id = memtable_->id();
           return Next::kMemtableFull;
         }
         reserved->memtable = memtable_.get();
+        reserved->memtable_id = memtable_->id();
       }
       if (!log_->TryReserve(batch.rep.size(), &reserved->log)) {
         if (!log_->has_prepared()) return Next::kLogFull;
@@ -284,9 +289,9 @@ key::SequenceNumber CommitPipeline::SwitchMemtable(std::shared_ptr<memtable::Mem
   return next_seq_ - 1;
 }
 
-const memtable::Memtable* CommitPipeline::active_memtable() {
+uint64_t CommitPipeline::active_memtable_id() {
   base::SpinLockHolder lock(&reserve_lock_);
-  return memtable_.get();
+  return memtable_->id();
 }
 
 void CommitPipeline::InvalidateFamilies() {

@@ -62,9 +62,10 @@ class CommitPipeline {
   class Host {
    public:
     virtual ~Host() = default;
-    // `full` cannot take `bytes` and `entries`: put another memtable in its place (SwitchMemtable), unless
-    // that has happened meanwhile. Called without locks, by several threads at once. OK means: try again.
-    virtual Status MakeMemtableRoom(const memtable::Memtable* full, size_t bytes, size_t entries) = 0;
+    // The memtable with the id `full` cannot take `bytes` and `entries`: put another in its place
+    // (SwitchMemtable), unless that has happened meanwhile. Called without locks, by several threads at once.
+    // OK means: try again.
+    virtual Status MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) = 0;
     // The active log segment is full and no other is prepared: prepare one. As above.
     virtual Status MakeLogRoom() = 0;
     // A segment was put to use; the next one should be prepared in the background.
@@ -94,7 +95,7 @@ class CommitPipeline {
 
   // Puts `next` in the active memtable's place; returns the last sequence number of the old one (5).
   key::SequenceNumber SwitchMemtable(std::shared_ptr<memtable::Memtable> next);
-  const memtable::Memtable* active_memtable();
+  uint64_t active_memtable_id();
   // From here on, commits that checked the families before fail with kAborted.
   void InvalidateFamilies();
   uint64_t families_epoch() const { return families_epoch_.load(std::memory_order_acquire); }
@@ -127,10 +128,10 @@ class CommitPipeline {
     uint64_t ticket = 0;
     key::SequenceNumber first_seq = 0;
     wal::Reservation log;
-    // Where the batch's room is claimed; null until then.
+    // Where the batch's room is claimed; null until then. Ids tell memtables apart: an address may come again.
     memtable::Memtable* memtable = nullptr;
-    // The one that had no room.
-    const memtable::Memtable* full = nullptr;
+    uint64_t memtable_id = 0;
+    uint64_t full_id = 0;  // the one that had no room
   };
 
   enum class Next : unsigned char { kReserved, kMemtableFull, kLogFull, kRingFull };

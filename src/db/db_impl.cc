@@ -58,6 +58,14 @@ key::FamilyId IdOf(const ColumnFamily* family) {
   return family == nullptr ? key::kDefaultFamily : family->id();
 }
 
+Status CheckKeyLength(Slice key) {
+  if (key.size() > kKeyBytesMax + key::kFamilyPrefixBytesMax) {
+    return Status::LimitExceeded("a key of " + std::to_string(key.size()) +
+                                 " bytes is longer than the limit of 65536");
+  }
+  return Status::Ok();
+}
+
 Status CheckKey(Slice key) {
   if (key.empty()) return Status::InvalidArgument("a key is at least 1 byte long");
   if (key.size() > kKeyBytesMax) {
@@ -102,7 +110,7 @@ DbImpl::DbImpl(const Options& options, const Environment& environment, std::stri
       directory_(std::move(directory)),
       memtable_bytes_(options.memtable_bytes != 0
                           ? options.memtable_bytes
-                          : std::min<size_t>(128ULL << 20, options.memory_budget / 4)),
+                          : std::min<size_t>(128ULL << 20, options.memory_budget / 8)),
       snapshots_(environment.clock),
       back_pressure_(options.back_pressure.delay_micros_max) {}
 
@@ -195,7 +203,12 @@ Status DbImpl::PrepareBatch(const WriteBatch& batch, PreparedBatch* prepared) {
       last_checked = id;
     }
     ++prepared->count;
-    if (entry.kind() == key::Kind::kRangeDelete) continue;
+    if (entry.kind() == key::Kind::kRangeDelete) {
+      // The bounds need not be keys: an empty begin is the beginning.
+      NOKV_TRY(CheckKeyLength(user_key));
+      NOKV_TRY(CheckKeyLength(entry.value));
+      continue;
+    }
     NOKV_TRY(CheckKey(user_key));
     if (entry.value.size() > kValueBytesMax) {
       return Status::LimitExceeded("a value of " + std::to_string(entry.value.size()) +
@@ -223,15 +236,15 @@ Result<MemtableRef> DbImpl::NewMemtable(size_t capacity_bytes) {
   });
 }
 
-Status DbImpl::MakeMemtableRoom(const memtable::Memtable* full, size_t bytes, size_t entries) {
+Status DbImpl::MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) {
   const base::MutexLock lock(&switch_mu_);
-  if (pipeline_->active_memtable() != full) return Status::Ok();
+  if (pipeline_->active_memtable_id() != full) return Status::Ok();
   NOKV_TRY(background_->WaitForImmutableRoom());
-  return SwitchMemtable(
-      std::max(memtable_bytes_, memtable::Memtable::CapacityFor(bytes, entries)));
+  return SwitchMemtable(std::max(memtable_bytes_, memtable::Memtable::CapacityFor(bytes, entries)))
+      .status();
 }
 
-Status DbImpl::SwitchMemtable(size_t capacity_bytes) {
+Result<key::SequenceNumber> DbImpl::SwitchMemtable(size_t capacity_bytes) {
   NOKV_ASSIGN_OR_RETURN(MemtableRef next, NewMemtable(capacity_bytes));
   // The view first: a write in the new memtable must be visible to whoever reads after it returned.
   MemtableRef old;
@@ -241,7 +254,7 @@ Status DbImpl::SwitchMemtable(size_t capacity_bytes) {
   });
   const key::SequenceNumber last_seq = pipeline_->SwitchMemtable(std::move(next));
   background_->AddImmutable(std::move(old), last_seq);
-  return Status::Ok();
+  return last_seq;
 }
 
 Status DbImpl::MakeLogRoom() { return log_->PrepareNext(); }
@@ -443,12 +456,13 @@ Status DbImpl::Flush(const FlushOptions& options) {
   key::SequenceNumber through;
   {
     const base::MutexLock lock(&switch_mu_);
+    NOKV_TRY(background_->CheckWritable());  // a close may have come first
     through = pipeline_->next_seq() - 1;
     // Writes that were reserved before this call count even if their threads have not come further yet.
     NOKV_TRY(pipeline_->WaitVisible(through));
     if (!views_->Pin()->memtables.front()->empty()) {
       NOKV_TRY(background_->WaitForImmutableRoom());
-      NOKV_TRY(SwitchMemtable(memtable_bytes_));
+      NOKV_ASSIGN_OR_RETURN(through, SwitchMemtable(memtable_bytes_));
     }
   }
   return options.wait ? background_->WaitFlushed(through) : Status::Ok();

@@ -108,11 +108,12 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   Result<MemtableRef> NewMemtable(size_t capacity_bytes);
   Status PrepareBatch(const WriteBatch& batch, PreparedBatch* prepared);
   Status CommitBatch(const WriteOptions& options, const WriteBatch& batch);
-  Status MakeMemtableRoom(const memtable::Memtable* full, size_t bytes, size_t entries) override;
+  Status MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) override;
   Status MakeLogRoom() override;
   void LogRotated() override { background_->PrepareLogSegment(); }
   void CommitFailed(const Status& cause) override { background_->EnterReadOnly(cause); }
-  Status SwitchMemtable(size_t capacity_bytes) NOKV_REQUIRES(switch_mu_);
+  // Returns the newest sequence number of the memtable that became immutable.
+  Result<key::SequenceNumber> SwitchMemtable(size_t capacity_bytes) NOKV_REQUIRES(switch_mu_);
 
   // --- Reading ---------------------------------------------------------------------------------------
   key::SequenceNumber Visible() const;

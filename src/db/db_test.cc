@@ -12,6 +12,7 @@
 
 #include "base/executor.h"
 #include "db/db_impl.h"
+#include "vfs/fault_file_system.h"
 #include "vfs/memory_file_system.h"
 
 namespace nokv::db {
@@ -306,6 +307,134 @@ TEST_F(DbTest, FullDiskStopsWritesAndSpaceResumesThem) {
   EXPECT_EQ(db_->GetStats().state, "open");
   Reopen();
   for (int i = 0; i < written; ++i) ASSERT_NE(Get("key" + std::to_string(i)), "(none)") << i;
+}
+
+// --- Faults through the whole engine -----------------------------------------------------------------------
+
+class DbFaultTest : public DbTest {
+ protected:
+  DbFaultTest()
+      : faults_(fs_.get(), {.clock = &clock_, .lose_unsynced = [this](const std::string& path) {
+                              fs_->LoseUnsynced(path).IgnoreError();
+                            }}) {}
+  void OpenWithFaults() {
+    auto opened = DbImpl::Open(options_,
+                               {.fs = &faults_, .clock = &clock_, .executor = &executor_,
+                                .random_seed = 7, .holder = "the test"},
+                               "/db");
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    db_ = std::move(*opened);
+  }
+  void Fail(vfs::FaultOperation operation, const char* path, vfs::FaultRule::Fault fault) {
+    vfs::FaultRule rule;
+    rule.operation = operation;
+    rule.path = path;
+    rule.fault = fault;
+    faults_.AddRule(rule);
+  }
+
+  vfs::FaultFileSystem faults_;
+};
+
+TEST_F(DbFaultTest, AFailedLogSyncMakesTheDatabaseReadOnlyForGood) {
+  OpenWithFaults();
+  ASSERT_TRUE(db_->Put({.sync = true}, nullptr, "kept", "1").ok());
+  Fail(vfs::FaultOperation::kSync, "*.wal", vfs::FaultRule::Fault::kLostSync);
+  const Status failed = db_->Put({.sync = true}, nullptr, "lost", "2");
+  ASSERT_FALSE(failed.ok());
+  EXPECT_NE(failed.message().find("next open"), Slice::npos) << failed.ToString();
+  faults_.RemoveAllRules();
+  // The disk would take it now; the engine does not (law 4).
+  EXPECT_TRUE(Put("later", "3").IsReadOnly());
+  EXPECT_TRUE(db_->SyncLog().IsReadOnly());
+  EXPECT_TRUE(db_->Flush({}).IsReadOnly());
+  EXPECT_EQ(Get("kept"), "1");
+  EXPECT_EQ(Get("lost"), "(none)");
+  EXPECT_EQ(db_->GetStats().state, "read_only");
+  EXPECT_NE(db_->GetStats().background_error, "");
+  EXPECT_FALSE(db_->Close().ok());
+  db_.reset();
+  executor_.RunAll();
+  auto survivor = fs_->CrashClone(vfs::CrashPolicy::kMaximum, 1);
+  fs_.swap(survivor);
+  Open();
+  EXPECT_EQ(Get("kept"), "1");
+  db_.reset();
+  executor_.RunAll();
+  fs_.swap(survivor);
+}
+
+TEST_F(DbFaultTest, AFlushThatFailsOnceIsRepeatedAndForgetsNothing) {
+  OpenWithFaults();
+  ASSERT_TRUE(Put("a", "1").ok());
+  Fail(vfs::FaultOperation::kSync, "*.sst.tmp", vfs::FaultRule::Fault::kFail);
+  ASSERT_TRUE(db_->Flush({}).ok());
+  EXPECT_EQ(db_->GetStats().flush.failed, 1U);
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_EQ(db_->GetStats().state, "open");
+}
+
+TEST_F(DbFaultTest, AFailedManifestSyncLosesNeitherTheOldNorTheNew) {
+  OpenWithFaults();
+  ASSERT_TRUE(Put("a", "1").ok());
+  Fail(vfs::FaultOperation::kSync, "*MANIFEST*", vfs::FaultRule::Fault::kLostSync);
+  ASSERT_TRUE(db_->Flush({}).ok());
+  EXPECT_GE(db_->GetStats().flush.failed, 1U);
+  ASSERT_TRUE(Put("b", "2").ok());
+  ASSERT_TRUE(db_->Close().ok());
+  db_.reset();
+  executor_.RunAll();
+  Open();
+  EXPECT_EQ(Scan(), "a=1 b=2");
+}
+
+TEST_F(DbFaultTest, EveryFailingCallLeavesADatabaseThatOpensAndHoldsWhatWasAcknowledged) {
+  // The k-th call fails, for every k until a run is not touched by it.
+  uint64_t k = 1;
+  for (;; ++k) {
+    db_.reset();
+    executor_.RunAll();
+    vfs::MemoryFileSystem disk;
+    vfs::FaultFileSystem faults(&disk, {.clock = &clock_, .lose_unsynced = nullptr});
+    vfs::FaultRule rule;
+    rule.operation = vfs::FaultOperation::kAny;
+    rule.nth = k;
+    const auto id = faults.AddRule(rule);
+    std::vector<std::string> acknowledged;
+    {
+      auto opened = DbImpl::Open(options_,
+                                 {.fs = &faults, .clock = &clock_, .executor = &executor_,
+                                  .random_seed = 7, .holder = "the test"},
+                                 "/db");
+      if (opened.ok()) {
+        for (int i = 0; i < 30; ++i) {
+          const std::string key = "key" + std::to_string(i);
+          if ((*opened)->Put({.sync = i % 5 == 0}, nullptr, key, std::string(300, 'v')).ok()) {
+            acknowledged.push_back(key);
+          }
+          if (i % 12 == 11) (*opened)->Flush({}).IgnoreError();
+          if (i == 20) (*opened)->CompactRange({}, nullptr, "", "").IgnoreError();
+          executor_.RunAll();
+        }
+        (*opened)->Close().IgnoreError();
+      }
+    }
+    executor_.RunAll();
+    auto opened = DbImpl::Open(options_,
+                               {.fs = &disk, .clock = &clock_, .executor = &executor_, .random_seed = 7,
+                                .holder = "the test"},
+                               "/db");
+    ASSERT_TRUE(opened.ok()) << "call " << k << ": " << opened.status().ToString();
+    for (const std::string& key : acknowledged) {
+      PinnableValue value;
+      ASSERT_TRUE((*opened)->Get({}, nullptr, key, &value).ok()) << "call " << k << ": " << key;
+    }
+    const bool touched = faults.fired(id) > 0;
+    opened->reset();
+    executor_.RunAll();
+    if (!touched) break;
+  }
+  EXPECT_GT(k, 60U);
 }
 
 TEST(DbOnDisk, ThreadsWriteReadAndSyncTogether) {

@@ -1,8 +1,9 @@
 // Opening, recovering and closing a database.
 //
-// Recovery goes from what is durable to what may be younger: CURRENT, manifest, tables, log. It writes
-// nothing until everything was read; then, in this order:
-//   1. the manifest's state, in a new manifest file                         (Manifest::Open)
+// Recovery goes from what is durable to what may be younger: CURRENT, manifest, tables, log. What it writes
+// on the way, in this order:
+//   1. the manifest's state, in a new manifest file: what was read may be in the page cache only, and
+//      acting on it needs it to be durable                                  (Manifest::Open)
 //   2. tables for memtables that the log overfilled, each with its edit     (FlushOverflow)
 //   3. the log: replayed segments synced, a new segment begun and recorded  (OpenLog)
 //   4. files that nothing refers to are removed                             (RemoveOrphans)
@@ -67,7 +68,8 @@ namespace nokv::db {
 
 namespace {
 
-constexpr int kReadOnlyAttempts = 20;
+constexpr int kReadOnlyAttempts = 50;
+constexpr uint64_t kReadOnlyPauseMicros = 5'000;
 constexpr size_t kCacheFloorBytes = 1 << 20;
 constexpr size_t kReplayedSegmentsMax = 2;
 
@@ -111,7 +113,7 @@ Result<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
     if (last.ok()) return impl;
     if (!last.IsCorruption() && !last.IsNotFound()) break;
     if (!environment.fs->Exists(vfs::JoinPath(directory, manifest::kCurrentName))) break;
-    environment.clock->SleepMicros(1000);
+    environment.clock->SleepMicros(kReadOnlyPauseMicros);
   }
   return last;
 }
@@ -121,7 +123,7 @@ Status DbImpl::MakeParts() {
     executor_ = environment_.executor;
   } else {
     own_executor_ = std::make_unique<base::ThreadPool>(
-        base::ThreadPool::Options{.flush_threads = options_.flush_threads,
+        base::ThreadPool::Options{.flush_threads = 1,
                                   .compaction_threads = options_.compaction_threads,
                                   .maintenance_threads = 1});
     executor_ = own_executor_.get();
@@ -367,8 +369,7 @@ Status DbImpl::StartWork() {
   parts.job = MakeJobEnvironment();
   parts.planner = {.level0_runs = options_.compaction.level0_runs,
                    .level1_bytes = options_.compaction.level1_bytes,
-                   .level_ratio = options_.compaction.level_ratio,
-                   .file_bytes = options_.table.file_bytes};
+                   .level_ratio = options_.compaction.level_ratio};
   parts.executor = executor_;
   parts.views = views_.get();
   parts.snapshots = &snapshots_;

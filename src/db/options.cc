@@ -31,8 +31,6 @@ Status ValidateOptions(const Options& options) {
   complaints.Unless(options.immutable_memtables_max >= 1, "immutable_memtables_max must be at least 1");
   complaints.Unless(options.max_batch_bytes >= 1024 && options.max_batch_bytes <= (2ULL << 30),
                     "max_batch_bytes must be from 1 KiB to 2 GiB");
-  complaints.Unless(options.flush_threads >= 1 && options.flush_threads <= 64,
-                    "flush_threads must be from 1 to 64");
   complaints.Unless(options.compaction_threads >= 1 && options.compaction_threads <= 64,
                     "compaction_threads must be from 1 to 64");
   complaints.Unless(options.log.segment_bytes >= (64ULL << 10) && options.log.segment_bytes <= (1ULL << 30),

@@ -3,9 +3,9 @@
 // The compaction planner: from what the tables are to what should be merged next. Pure: it reads
 // metadata, touches no file, and the same input gives the same plan.
 //
-// What can be a reason, in this order:
-//  kLevel0      more sublevels than Options::level0_runs: the oldest tables, with everything in level 0
-//               that overlaps them, go to level 1.
+// What can be a reason; a level that is beyond its target goes before the others, the most urgent first:
+//  kLevel0      at least PlannerOptions::level0_runs sublevels: the oldest table, with everything in level
+//               0 that is connected to it by overlaps, goes to level 1.
 //  kLevelBytes  a level holds more than its target: the table that costs least to move (bytes of overlap
 //               below per own byte, with a bonus for tombstones) goes one level down.
 //  kTombstones  at least half of a table's entries are tombstones, or it holds range tombstones, and no
@@ -34,9 +34,6 @@ struct PlannerOptions {
   size_t level0_runs = 4;
   uint64_t level1_bytes = 256ULL << 20;
   double level_ratio = 10.0;
-  uint64_t file_bytes = 32ULL << 20;
-  // Bytes that one compaction reads at most, beyond its seed, before it stops growing.
-  uint64_t compaction_bytes_max = 25 * (32ULL << 20);
 };
 
 struct PlannerInput {

@@ -6,9 +6,9 @@
 // that one binary search finds the only table that can hold a key. Level 0 is cut into sublevels, each a
 // run; every deeper level is one run.
 //
-// Invariants (checked by Version::Create in every build: a version that breaks one would give wrong
-// answers):
-//  1. the tables of a run are disjoint and in key order.
+// Invariants:
+//  1. the tables of a run are disjoint and in key order. Create checks it in every build, for a version that
+//     breaks it would give wrong answers.
 //  2. runs are ordered newest first: of two entries with the same key in different runs, the one in the
 //     earlier run has the larger sequence number. Within level 0 it follows from the sublevels: a table
 //     lies above every older table that it overlaps.
