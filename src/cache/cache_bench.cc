@@ -107,7 +107,6 @@ BENCHMARK(BM_AllocateAndReset)->Threads(1)->Threads(2);
 void InsertAndEvict(benchmark::State& state, Filled* filled) {
   base::Random random(static_cast<uint64_t>(state.thread_index()) + 1);
   for (auto _ : state) {
-    base::EpochDomain::Guard guard(&filled->epochs);
     BlockCache::Buffer buffer = filled->cache->Allocate(kBlockBytes);
     // From a few more keys than fit, so that a part of the candidates is admitted.
     const BlockKey key = {1000 + random.Uniform(1000), random.Uniform(200) * kBlockBytes};

@@ -10,33 +10,11 @@
 #include <unistd.h>
 
 #include "base/check.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define NOKV_CACHE_UNDER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NOKV_CACHE_UNDER_ASAN 1
-#endif
-#endif
-#if defined(NOKV_CACHE_UNDER_ASAN)
-#include <sanitizer/asan_interface.h>
-#endif
+#include "base/poison.h"
 
 namespace nokv::cache {
 
 namespace {
-
-// A free frame is unreadable under AddressSanitizer, so is the rounding behind a block.
-void Poison([[maybe_unused]] const void* memory, [[maybe_unused]] size_t bytes) {
-#if defined(NOKV_CACHE_UNDER_ASAN)
-  __asan_poison_memory_region(memory, bytes);
-#endif
-}
-void Unpoison([[maybe_unused]] const void* memory, [[maybe_unused]] size_t bytes) {
-#if defined(NOKV_CACHE_UNDER_ASAN)
-  __asan_unpoison_memory_region(memory, bytes);
-#endif
-}
 
 // Memory from the system, aligned to `alignment`, which is at least a page. No memory is fatal, as
 // everywhere.
@@ -53,7 +31,7 @@ char* Map(size_t bytes, size_t alignment) {
 }
 
 void Unmap(char* memory, size_t bytes) {
-  Unpoison(memory, bytes);
+  base::Unpoison(memory, bytes);
   NOKV_CHECK(munmap(memory, bytes) == 0);
 }
 
@@ -82,19 +60,21 @@ size_t FramePool::WeightOf(size_t bytes) const {
   return IsLarge(frame) ? RoundUp(frame, kPage) : frame;
 }
 
-Entry* FramePool::Allocate(size_t bytes) {
+Entry* FramePool::TryAllocate(size_t bytes, bool may_map) {
   const size_t weight = WeightOf(bytes);
   char* memory;
   if (IsLarge(weight)) {
+    if (!may_map) return nullptr;
     memory = Map(weight, kPage);
     mapped_bytes_.fetch_add(weight, std::memory_order_relaxed);
-    Poison(memory, weight);
+    base::Poison(memory, weight);
   } else {
     base::MutexLock lock(&mu_);
-    memory = AllocateUnits(weight / kUnit);
+    memory = AllocateUnits(weight / kUnit, may_map);
+    if (memory == nullptr) return nullptr;
   }
   used_bytes_.fetch_add(weight, std::memory_order_relaxed);
-  Unpoison(memory, sizeof(Entry) + bytes);
+  base::Unpoison(memory, sizeof(Entry) + bytes);
   Entry* const entry = std::construct_at(reinterpret_cast<Entry*>(memory));
   entry->size = static_cast<uint32_t>(bytes);
   entry->weight_units = static_cast<uint32_t>(weight / kUnit);
@@ -102,7 +82,7 @@ Entry* FramePool::Allocate(size_t bytes) {
   return entry;
 }
 
-char* FramePool::AllocateUnits(size_t units) {
+char* FramePool::AllocateUnits(size_t units, bool may_map) {
   size_t& from = search_from_[std::min(units, kSearchLengths)];
   size_t start;
   size_t index = from;
@@ -112,6 +92,7 @@ char* FramePool::AllocateUnits(size_t units) {
   }
   // Shorter frames of the last, shared class may still fit before `index`.
   if (units <= kSearchLengths) from = index;
+  if (index == regions_.size() && !may_map) return nullptr;
   Region* region;
   if (index == regions_.size()) {
     region = AddRegion();
@@ -135,8 +116,9 @@ FramePool::Region* FramePool::AddRegion() {
   // The first unit leads from a frame's address to its region.
   *reinterpret_cast<Region**>(region->memory) = region.get();
   Mark(region.get(), 0, 1, true);
-  Poison(region->memory + kUnit, region_bytes_ - kUnit);
+  base::Poison(region->memory + kUnit, region_bytes_ - kUnit);
   ++empty_regions_;
+  ++region_count_;
 
   const auto hole = std::find(regions_.begin(), regions_.end(), nullptr);
   region->index = static_cast<size_t>(hole - regions_.begin());
@@ -162,10 +144,10 @@ void FramePool::Free(Entry* entry) {
   }
 #if NOKV_DCHECK_IS_ON
   // Who reads on after the end meets bytes that are no block.
-  Unpoison(memory, weight);
+  base::Unpoison(memory, weight);
   std::memset(memory, 0xdb, weight);
 #endif
-  Poison(memory, weight);
+  base::Poison(memory, weight);
 
   std::unique_ptr<Region> unused;
   {
@@ -180,15 +162,21 @@ void FramePool::Free(Entry* entry) {
         search_from_.begin() + static_cast<ptrdiff_t>(std::min(run, kSearchLengths)) + 1;
     std::for_each(search_from_.begin(), end,
                   [&](size_t& from) { from = std::min(from, region->index); });
-    // One empty region is kept: the next block would ask for it again.
-    if (region->free_units == units_per_region() - 1 && ++empty_regions_ > 1) {
+    if (region->free_units == units_per_region() - 1 && ++empty_regions_ > EmptyRegionsMax()) {
       --empty_regions_;
+      --region_count_;
       unused = std::move(regions_[region->index]);
     }
   }
   if (unused == nullptr) return;
   mapped_bytes_.fetch_sub(region_bytes_, std::memory_order_relaxed);
   Unmap(unused->memory, region_bytes_);
+}
+
+// A guard that stands still for a while makes the cache grow by what is evicted meanwhile; the
+// regions for that are not mapped again each time.
+size_t FramePool::EmptyRegionsMax() const {
+  return 1 + region_count_ / 32;
 }
 
 FramePool::Region* FramePool::RegionOf(const void* memory) const {
@@ -291,7 +279,7 @@ void FramePool::CheckInvariants() const {
     NOKV_CHECK(free_units == region->free_units);  // (1)
     if (free_units == units_per_region() - 1) ++empty;
   }
-  NOKV_CHECK(empty == empty_regions_ && empty <= 1);
+  NOKV_CHECK(empty == empty_regions_ && empty <= region_count_);
 }
 
 FramePools::FramePools(size_t capacity_bytes) {
@@ -305,6 +293,15 @@ FramePools::FramePools(size_t capacity_bytes) {
   for (size_t i = 0; i < count; ++i) {
     pools_.push_back(std::make_unique<FramePool>(static_cast<uint16_t>(i), region_bytes));
   }
+}
+
+Entry* FramePools::Allocate(size_t bytes, size_t spread) {
+  const size_t first = spread % pools_.size();
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    Entry* const entry = pools_[(first + i) % pools_.size()]->TryAllocate(bytes, false);
+    if (entry != nullptr) return entry;
+  }
+  return pools_[first]->Allocate(bytes);
 }
 
 size_t FramePools::used_bytes() const {

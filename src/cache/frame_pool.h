@@ -49,7 +49,9 @@ class FramePool {
 
   // An entry with room for `bytes` bytes behind it: size, weight_units and pool are set, the rest
   // zero.
-  Entry* Allocate(size_t bytes) NOKV_EXCLUDES(mu_);
+  Entry* Allocate(size_t bytes) NOKV_EXCLUDES(mu_) { return TryAllocate(bytes, true); }
+  // The same; null if that needs memory from the system and may_map is false.
+  Entry* TryAllocate(size_t bytes, bool may_map) NOKV_EXCLUDES(mu_);
   void Free(Entry* entry) NOKV_EXCLUDES(mu_);
 
   // The weight that an entry for `bytes` bytes will have.
@@ -81,7 +83,8 @@ class FramePool {
   bool IsLarge(size_t frame_bytes) const { return frame_bytes > region_bytes_ / 4; }
   size_t units_per_region() const { return region_bytes_ / kUnit; }
 
-  char* AllocateUnits(size_t units) NOKV_REQUIRES(mu_);
+  char* AllocateUnits(size_t units, bool may_map) NOKV_REQUIRES(mu_);
+  size_t EmptyRegionsMax() const NOKV_REQUIRES(mu_);
   Region* AddRegion() NOKV_REQUIRES(mu_);
   bool FindRun(Region* region, size_t units, size_t* start) const;
   void Mark(Region* region, size_t start, size_t units, bool used);
@@ -97,7 +100,8 @@ class FramePool {
   mutable base::Mutex mu_;
   std::vector<std::unique_ptr<Region>> regions_ NOKV_GUARDED_BY(mu_);  // null: given back
   std::array<size_t, kSearchLengths + 1> search_from_ NOKV_GUARDED_BY(mu_) = {};
-  size_t empty_regions_ NOKV_GUARDED_BY(mu_) = 0;
+  size_t region_count_ NOKV_GUARDED_BY(mu_) = 0;
+  size_t empty_regions_ NOKV_GUARDED_BY(mu_) = 0;  // kept; the next blocks would ask for them again
 };
 
 // The pools of one cache.
@@ -106,10 +110,10 @@ class FramePools {
   // Chooses how many pools and which regions suit a cache of this size.
   explicit FramePools(size_t capacity_bytes);
 
-  // `spread` chooses the pool: threads with different numbers meet less.
-  Entry* Allocate(size_t bytes, size_t spread) {
-    return pools_[spread % pools_.size()]->Allocate(bytes);
-  }
+  // `spread` chooses the pool to ask first, so that threads with different numbers meet less. The
+  // holes of the other pools are used before one maps more: frames return to where they came from,
+  // which need not be where the next are asked for.
+  Entry* Allocate(size_t bytes, size_t spread);
   void Free(Entry* entry) { pools_[entry->pool]->Free(entry); }
   size_t WeightOf(size_t bytes) const { return pools_[0]->WeightOf(bytes); }
 

@@ -126,7 +126,22 @@ TEST(FramePool, FramesNeverOverlapInHugeRegions) {
   AllocateAndFreeAtRandom(FramePool::kHugeRegionBytes, 12);
 }
 
-TEST(FramePool, FramesMayBeFreedByOtherThreads) {
+TEST(FramePools, UseTheHolesOfOtherPoolsBeforeTheyMapMore) {
+  FramePools pools(size_t{256} << 20);
+  std::vector<Entry*> entries;
+  for (int i = 0; i < 4000; ++i)
+    entries.push_back(pools.Allocate(4000, 0));
+  const size_t mapped = pools.mapped_bytes();
+  for (size_t i = 0; i < entries.size(); i += 2) {
+    pools.Free(entries[i]);
+    entries[i] = pools.Allocate(4000, 1);
+  }
+  EXPECT_EQ(pools.mapped_bytes(), mapped);
+  for (Entry* entry : entries)
+    pools.Free(entry);
+}
+
+TEST(FramePools, FramesMayBeFreedByOtherThreads) {
   FramePools pools(1 << 20);
   std::vector<Entry*> entries(2000);
   std::thread maker([&] {
