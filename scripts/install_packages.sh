@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a build needs, and nothing that is there already.
-#   scripts/install_packages.sh [build] [test]      the default is both
+#   scripts/install_packages.sh [build] [test] [client]      the default is build and test
 # Needs root (or sudo) only if something is missing. docs/dependencies.md says what each one is for.
 set -euo pipefail
 
@@ -12,6 +12,7 @@ for set in "${@:-build test}"; do
   case "$set" in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    client) wanted+=(redis-tools) ;;
     "build test") wanted+=("${build[@]}" "${test[@]}") ;;
     *) echo "install_packages.sh: unknown set '$set'" >&2; exit 2 ;;
   esac

@@ -22,7 +22,7 @@ case "$port" in ''|*[!0-9]*) echo "quickstart.sh: --port wants a number, not '$p
 case "$dir" in /*) ;; *) dir=$PWD/$dir ;; esac
 cd "$(dirname "$0")/.."
 
-scripts/install_packages.sh build
+scripts/install_packages.sh build client
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "building (a few minutes the first time) ..."

@@ -4,7 +4,7 @@
 //
 // An iterator sees exactly what was committed when it was made, or at ReadOptions::snapshot, whatever
 // is written, flushed or compacted afterwards. It holds the memory and files it reads: release it when
-// done (Stats::read counts what is held). It starts unpositioned. Confined to one thread
+// done (a long-lived one shows up in Stats::readers). It starts unpositioned. Confined to one thread
 // at a time.
 
 #include <cstdint>

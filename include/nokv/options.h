@@ -121,6 +121,8 @@ struct ReadOptions {
   bool fill_cache = true;
   // Iterators: bytes to read ahead of a forward scan; 0 adapts to what it sees.
   size_t readahead_bytes = 0;
+  // Iterators: who this is, for Stats::readers. Copied by NewIterator.
+  Slice label;
 };
 
 struct FlushOptions {

@@ -33,6 +33,16 @@ struct Stats {
     uint64_t pinned_views = 0;     // held by iterators and pinned values
   } read;
 
+  // Who holds on to an old state of the database, and what that costs. The oldest first.
+  struct Reader {
+    std::string kind;         // iterator | snapshot
+    std::string label;        // ReadOptions::label
+    uint64_t sequence = 0;    // reads as of this one
+    uint64_t age_ms = 0;
+    uint64_t held_bytes = 0;  // tables and memtables that would be gone without it; iterators only
+  };
+  std::vector<Reader> readers;
+
   struct Memtables {
     uint64_t active_bytes = 0, immutable_count = 0, immutable_bytes = 0;
   } memtables;

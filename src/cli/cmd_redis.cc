@@ -119,10 +119,13 @@ Status Serve(const RedisCommandOptions& options, DB* db) {
     return db->GetProperty("nokv.stats", &text) ? text : std::string();
   });
   const SignalHandling signals(server.get());
-  std::printf("nokv redis: listening on %s, data in %s, sync %s\n",
-              server->endpoint().ToString().c_str(),
-              options.directory.c_str(),
-              options.sync.c_str());
+  const std::string endpoint = server->endpoint().ToString();
+  const size_t colon = endpoint.rfind(':');
+  std::printf("nokv redis: listening on %s, sync %s\n", endpoint.c_str(), options.sync.c_str());
+  std::printf("nokv redis: data in %s\n", options.directory.c_str());
+  std::printf("nokv redis: try redis-cli -h %s -p %s set hello world\n",
+              endpoint.substr(0, colon).c_str(),
+              endpoint.substr(colon + 1).c_str());
   if (server_options.serve_metrics) {
     std::printf("nokv redis: metrics on http://%s/metrics\n",
                 server->metrics_endpoint().ToString().c_str());

@@ -112,6 +112,7 @@ DbImpl::DbImpl(const Options& options, const Environment& environment, std::stri
                           ? options.memtable_bytes
                           : std::min<size_t>(128ULL << 20, options.memory_budget / 8)),
       snapshots_(environment.clock),
+      readers_(environment.clock),
       back_pressure_(options.back_pressure.delay_micros_max) {}
 
 DbImpl::~DbImpl() {
@@ -385,7 +386,7 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options, Column
   if (range.begin > range.end) range.end = range.begin;
   read_counters_.iterators.fetch_add(1, std::memory_order_relaxed);
   return std::make_unique<DbIterator>(std::move(view), std::move(range), snapshot, options,
-                                      environment_.clock);
+                                      environment_.clock, &readers_);
 }
 
 Snapshot DbImpl::GetSnapshot() {
@@ -545,6 +546,10 @@ Stats DbImpl::GetStats() {
   stats.read.snapshots = snapshots.count;
   stats.read.oldest_snapshot_sequence = snapshots.oldest;
   stats.read.oldest_snapshot_age_ms = snapshots.oldest_age_ms;
+  stats.readers = readers_.List(*view);
+  for (const Stats::Reader& snapshot : snapshots_.List()) stats.readers.push_back(snapshot);
+  std::stable_sort(stats.readers.begin(), stats.readers.end(),
+                   [](const Stats::Reader& a, const Stats::Reader& b) { return a.age_ms > b.age_ms; });
   stats.read.pinned_views = views_->pins() - 1;  // but for the one above
   stats.read.iterators = read_counters_.iterators.load(std::memory_order_relaxed);
   const manifest::ManifestStats manifest = versions_->ManifestStatistics();

@@ -34,6 +34,7 @@
 #include "db/environment.h"
 #include "db/families.h"
 #include "db/read_view.h"
+#include "db/reader_registry.h"
 #include "db/snapshot_list.h"
 #include "lsm/purger.h"
 #include "lsm/version_set.h"
@@ -97,6 +98,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   Status FlushOverflow();
   lsm::JobEnvironment MakeJobEnvironment() const;
   Status OpenLog(wal::ReplayResult replayed);
+  void PublishRecovered();
   Status ShedReplayedLog(size_t replayed_segments);
   Status StartWork();
   Status RemoveOrphans();
@@ -144,6 +146,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   std::unique_ptr<wal::Log> log_;
   Families families_;
   SnapshotList snapshots_;
+  ReaderRegistry readers_;
   BackPressure back_pressure_;
   std::unique_ptr<ReadViews> views_;
   std::unique_ptr<Background> background_;

@@ -91,8 +91,10 @@ DbIterator::DbIterator(ViewPin view,
                        Range range,
                        key::SequenceNumber snapshot,
                        const ReadOptions& options,
-                       base::Clock* clock)
+                       base::Clock* clock,
+                       ReaderRegistry* readers)
     : view_(std::move(view)),
+      registered_(readers->Add(options.label, snapshot, &*view_)),
       range_(std::move(range)),
       snapshot_(snapshot),
       keys_only_(options.keys_only),

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "db/read_view.h"
+#include "db/reader_registry.h"
 #include "key/entry.h"
 #include "key/range_tombstones.h"
 
@@ -32,12 +33,13 @@ class DbIterator final : public Iterator {
     std::string end;
     size_t prefix_length = 0;  // bytes of the family's prefix
   };
-  // `clock` outlives the iterator.
+  // `clock` and `readers` outlive the iterator.
   DbIterator(ViewPin view,
              Range range,
              key::SequenceNumber snapshot,
              const ReadOptions& options,
-             base::Clock* clock);
+             base::Clock* clock,
+             ReaderRegistry* readers);
 
   bool Valid() const override { return valid_; }
   void SeekToFirst() override;
@@ -61,6 +63,7 @@ class DbIterator final : public Iterator {
   void SeekEngine(Slice engine_key);
 
   const ViewPin view_;  // outlives stream_, which reads its tables
+  const ReaderRegistry::Entry registered_;
   const Range range_;
   const key::SequenceNumber snapshot_;
   const bool keys_only_;

@@ -146,6 +146,29 @@ TEST_F(DbTest, SnapshotsAndIteratorsStayWhatTheyWere) {
   EXPECT_EQ(Scan(), "a=2 b=2");
 }
 
+TEST_F(DbTest, ALongLivedReaderIsNamedWithWhatItHoldsBack) {
+  Open();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Put("key" + std::to_string(i), std::string(100, 'v')).ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  ReadOptions options;
+  options.label = "backup";
+  auto it = db_->NewIterator(options, nullptr);
+  Snapshot snapshot = db_->GetSnapshot();
+  clock_.Advance(5'000'000);
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  const Stats stats = db_->GetStats();
+  ASSERT_EQ(stats.readers.size(), 2U);
+  EXPECT_EQ(stats.readers[0].kind, "iterator");
+  EXPECT_EQ(stats.readers[0].label, "backup");
+  EXPECT_EQ(stats.readers[0].age_ms, 5000U);
+  EXPECT_GT(stats.readers[0].held_bytes, 5000U);
+  EXPECT_EQ(stats.readers[1].kind, "snapshot");
+  EXPECT_EQ(stats.readers[1].sequence, 100U);
+  it.reset();
+  snapshot.Release();
+  EXPECT_TRUE(db_->GetStats().readers.empty());
+}
+
 TEST_F(DbTest, ExpiredKeysVanishAtTheirMillisecond) {
   Open();
   WriteOptions ttl;

@@ -201,13 +201,19 @@ Status DbImpl::OpenReadOnly() {
                                     state));
   LoadFamilies(state);
   NOKV_TRY(ReplayLog(state).status());
-  views_->Update([&](ReadView* view) {
-    view->memtables.assign(recovered_.rbegin(), recovered_.rend());
-    view->version = versions_->current();
-  });
+  PublishRecovered();
   recovered_.clear();
   opened_ = true;
   return Status::Ok();
+}
+
+void DbImpl::PublishRecovered() {
+  // Asked before the views are locked: installing a version takes the two locks in the other order.
+  const std::shared_ptr<const lsm::Version> version = versions_->current();
+  views_->Update([&](ReadView* view) {
+    view->memtables.assign(recovered_.rbegin(), recovered_.rend());
+    view->version = version;
+  });
 }
 
 void DbImpl::LoadFamilies(const manifest::State& state) {
@@ -384,10 +390,7 @@ Status DbImpl::StartWork() {
   CommitPipeline::Host* const host = this;
   pipeline_ = std::make_unique<CommitPipeline>(host, log_.get(), recovered_.back(), recovered_seq_);
   background_->Attach(pipeline_.get());
-  views_->Update([&](ReadView* view) {
-    view->memtables.assign(recovered_.rbegin(), recovered_.rend());
-    view->version = versions_->current();
-  });
+  PublishRecovered();
   for (size_t i = 0; i + 1 < recovered_.size(); ++i) {
     background_->AddImmutable(recovered_[i], recovered_last_seqs_[i]);
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "nokv/snapshot.h"
+#include "nokv/stats.h"
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -48,6 +49,19 @@ class SnapshotList {
   key::SequenceNumber Oldest() const {
     const base::MutexLock lock(&mu_);
     return live_.empty() ? key::kMaxSequence : live_.begin()->first;
+  }
+
+  std::vector<Stats::Reader> List() const {
+    const base::MutexLock lock(&mu_);
+    std::vector<Stats::Reader> list;
+    for (const auto& [seq, held] : live_) {
+      Stats::Reader reader;
+      reader.kind = "snapshot";
+      reader.sequence = seq;
+      reader.age_ms = (clock_->NowMicros() - held.since_micros) / 1000;
+      list.push_back(std::move(reader));
+    }
+    return list;
   }
 
   struct Summary {

@@ -173,6 +173,19 @@ std::string Stats::ToJson() const {
   top.Field("background_error", background_error);
   AddWrite(write, &top);
   AddRead(read, &top);
+  std::string& readers_out = top.Begin("readers");
+  readers_out.push_back('[');
+  for (size_t i = 0; i < readers.size(); ++i) {
+    if (i > 0) readers_out.push_back(',');
+    JsonObject o(&readers_out);
+    o.Field("kind", readers[i].kind);
+    o.Field("label", readers[i].label);
+    o.Field("sequence", readers[i].sequence);
+    o.Field("age_ms", readers[i].age_ms);
+    o.Field("held_bytes", readers[i].held_bytes);
+    o.End();
+  }
+  readers_out.push_back(']');
   JsonObject tables(&top.Begin("memtables"));
   tables.Field("active_bytes", memtables.active_bytes);
   tables.Field("immutable_count", memtables.immutable_count);
