@@ -42,7 +42,7 @@ class Scratch {
     db_.reset();
     std::filesystem::remove_all(directory_);
   }
-  DB* operator->() { return db_.get(); }
+  DB& db() { return *db_; }
   bool ok() const { return db_ != nullptr; }
 
  private:
@@ -58,7 +58,7 @@ void BM_Commit(benchmark::State& state) {
   base::Random random(static_cast<uint64_t>(state.thread_index()) + 1);
   const std::string value = Value(7);
   for (auto _ : state) {
-    if (!(*shared)->Put(options, Key(random.Uniform(kKeys)), value).ok()) {
+    if (!shared->db().Put(options, Key(random.Uniform(kKeys)), value).ok()) {
       state.SkipWithError("put failed");
       break;
     }
@@ -77,9 +77,9 @@ Scratch* Loaded(bool flushed) {
     slot = std::make_unique<Scratch>(flushed ? "tables" : "memtable");
     const uint64_t keys = flushed ? kKeys : 200'000;
     for (uint64_t i = 0; i < keys; ++i) {
-      if (!(*slot)->Put({}, Key(i), Value(i)).ok()) return nullptr;
+      if (!slot->db().Put({}, Key(i), Value(i)).ok()) return nullptr;
     }
-    if (flushed && !(*slot)->CompactRange({}, nullptr, "", "").ok()) return nullptr;
+    if (flushed && !slot->db().CompactRange({}, nullptr, "", "").ok()) return nullptr;
   }
   return slot.get();
 }
@@ -96,7 +96,7 @@ void BM_PointRead(benchmark::State& state) {
   PinnableValue value;
   for (auto _ : state) {
     const uint64_t i = random.Uniform(keys);
-    if (!(*db)->Get({}, Key(i), &value).ok() || value.value() != Value(i)) {
+    if (!db->db().Get({}, Key(i), &value).ok() || value.value() != Value(i)) {
       state.SkipWithError("a wrong value");
       break;
     }
@@ -110,7 +110,7 @@ void BM_AbsentRead(benchmark::State& state) {
   base::Random random(1);
   PinnableValue value;
   for (auto _ : state) {
-    if (!(*db)->Get({}, Key(random.Uniform(kKeys)) + "x", &value).IsNotFound()) {
+    if (!db->db().Get({}, Key(random.Uniform(kKeys)) + "x", &value).IsNotFound()) {
       state.SkipWithError("found what is not there");
       break;
     }
@@ -132,7 +132,7 @@ BENCHMARK(BM_HarnessOnly)->UseRealTime();
 
 void BM_ScanPerEntry(benchmark::State& state) {
   Scratch* const db = Loaded(true);
-  auto it = (*db)->NewIterator({});
+  auto it = db->db().NewIterator({});
   it->SeekToFirst();
   for (auto _ : state) {
     if (!it->Valid()) it->SeekToFirst();

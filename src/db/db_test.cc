@@ -340,6 +340,7 @@ class DbFaultTest : public DbTest {
       : faults_(fs_.get(), {.clock = &clock_, .lose_unsynced = [this](const std::string& path) {
                               fs_->LoseUnsynced(path).IgnoreError();
                             }}) {}
+  ~DbFaultTest() override { db_.reset(); }  // before the file system that it uses
   void OpenWithFaults() {
     auto opened = DbImpl::Open(options_,
                                {.fs = &faults_, .clock = &clock_, .executor = &executor_,

@@ -41,15 +41,15 @@ for unit in "${units[@]}"; do
   (cd "$checkout" && timeout 300 script -qfec "./runtest --host 127.0.0.1 --port $port --singledb --ignore-encoding \
     --ignore-digest --durable --no-latency --timeout 60 --skipfile $work/skip \
     --tags '-slow -needs:debug -needs:repl -needs:save -needs:config-maxmemory -needs:config-resetstat -needs:pfdebug -large-memory' \
-    --single $unit" /dev/null </dev/null >"$log" 2>&1) || true
+    --single $unit" /dev/null </dev/null 2>&1 | sed "s/\x1b\[[0-9;]*m//g" >"$log") || true
   kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true
   passed=$(grep -c '\[ok\]' "$log" || true)
-  bad=$(grep -cE '\[err\]|\[exception\]|\[timeout\]' "$log" || true)
+  bad=$(grep -cE '^\[(err|exception|timeout)\]' "$log" || true)
   ignored=$(grep -c '\[ignore\]' "$log" || true)
   printf '%-22s %6d %8d %8d\n' "$unit" "$passed" "$bad" "$ignored"
-  if [ "$bad" -gt 0 ] || [ "$passed" -eq 0 ]; then
+  if [ "$bad" -gt 0 ] || ! grep -q 'All tests passed without errors' "$log"; then
     failed=1
-    grep -E '\[err\]|\[exception\]|\[timeout\]' -A6 "$log" | head -60 || true
+    grep -E '^\[(err|exception|timeout)\]' -A2 "$log" || tail -5 "$log"
   fi
 done
 echo "skipped by name, each with its reason: $(wc -l <"$work/skip") (see redis_suite_skips.txt)"
