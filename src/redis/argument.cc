@@ -18,7 +18,7 @@ bool ReadInt32(CommandContext& ctx, Slice text, int32_t* value) {
   int64_t wide = 0;
   if (!ReadInt64(ctx, text, &wide)) return false;
   if (wide < std::numeric_limits<int32_t>::min() || wide > std::numeric_limits<int32_t>::max()) {
-    ctx.reply.Err(kNotAnInteger);
+    ctx.reply.Err("value is out of range, value must between -2147483648 and 2147483647");
     return false;
   }
   *value = static_cast<int32_t>(wide);

@@ -299,12 +299,12 @@ void ReplyCommandInfo(ReplyWriter& reply, const CommandSpec& spec) {
   reply.Set(categories.size());
   for (const std::string_view category : categories) reply.Simple(category);
   const std::vector<std::string_view> tips = SplitTips(spec.tips);
-  reply.Array(tips.size());
+  reply.Set(tips.size());
   for (const std::string_view tip : tips) reply.Bulk(tip);
   const std::vector<KeySpec> keys = KeySpecs(spec);
-  reply.Array(keys.size());
+  reply.Set(keys.size());
   for (const KeySpec& key : keys) ReplyKeySpec(reply, spec, key);
-  reply.Array(spec.subcommands.size());
+  reply.Set(spec.subcommands.size());
   for (const CommandSpec& subcommand : spec.subcommands) ReplyCommandInfo(reply, subcommand);
 }
 

@@ -258,8 +258,6 @@ void Copy(CommandContext& ctx) {
 
 void Move(CommandContext& ctx) {
   int32_t db = 0;
-  int64_t wide = 0;
-  if (!ParseInt64(ctx.arg(2), &wide)) return ctx.reply.Err(kNotAnInteger);
   if (!ReadInt32(ctx, ctx.arg(2), &db)) return;
   ctx.reply.Err(db == 0 ? kSameObject : kOutOfRangeDb);
 }

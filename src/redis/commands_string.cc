@@ -8,6 +8,7 @@
 #include "redis/argument.h"
 #include "redis/commands.h"
 #include "redis/number.h"
+#include "redis/service.h"
 
 namespace nokv::redis::commands {
 
@@ -88,6 +89,11 @@ Mutation PutOrExpire(const CommandContext& ctx, Slice key, Slice value, int64_t 
   return Mutation::Put(key, value, at);
 }
 
+void CountLookup(CommandContext& ctx, bool found) {
+  Metrics& metrics = ctx.service.metrics();
+  ++(found ? metrics.keyspace_hits : metrics.keyspace_misses);
+}
+
 void ReplyValueOrNull(CommandContext& ctx, bool exists, Slice value) {
   if (exists) {
     ctx.reply.Bulk(value);
@@ -156,6 +162,7 @@ bool CollectPairs(CommandContext& ctx, std::vector<Mutation>* mutations) {
 void Get(CommandContext& ctx) {
   PinnableValue value;
   const Status status = ctx.store.Get(ctx.arg(1), &value);
+  CountLookup(ctx, status.ok());
   if (status.ok()) return ctx.reply.Bulk(value.value());
   if (status.IsNotFound()) return ctx.reply.Null();
   ctx.ReplyStatus(status);
@@ -264,6 +271,7 @@ void MGet(CommandContext& ctx) {
     ctx.store.MultiGet(
         group, {values.data(), group.size()}, {statuses.data(), group.size()});
     for (size_t i = 0; i < group.size(); ++i) {
+      CountLookup(ctx, statuses[i].ok());
       if (statuses[i].ok()) {
         ctx.reply.Bulk(values[i].value());
       } else if (statuses[i].IsNotFound()) {

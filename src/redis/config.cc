@@ -14,6 +14,9 @@ namespace nokv::redis {
 
 namespace {
 
+// A larger hz is taken for this one.
+constexpr int64_t kHzMax = 500;
+
 std::vector<std::string> SplitBlanks(Slice text) {
   std::vector<std::string> words;
   size_t i = 0;
@@ -163,6 +166,7 @@ Result<std::string> NormalizeNumber(const Config::Parameter& parameter, Slice va
     return Status::InvalidArgument("argument must be between " + std::to_string(parameter.min) +
                                    " and " + std::to_string(parameter.max) + " inclusive");
   }
+  if (parameter.name == "hz") number = std::min(number, kHzMax);
   return std::to_string(number) + (percent ? "%" : "");
 }
 
@@ -249,7 +253,12 @@ std::vector<Config::NameValue> Config::Get(std::span<const Slice> patterns) cons
 }
 
 Status Config::Set(std::span<const Slice> pairs) {
-  std::vector<std::pair<const Parameter*, std::string>> changes;
+  struct Change {
+    const Parameter* parameter;
+    std::string_view name;  // the one of its two that the client used
+    std::string value;
+  };
+  std::vector<Change> changes;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const Slice name = pairs[i];
     const Parameter* parameter = Find(name);
@@ -261,17 +270,19 @@ Status Config::Set(std::span<const Slice> pairs) {
       return SetFailure(name, parameter->access == Access::kImmutable ? "can't set immutable config"
                                                                       : "can't set protected config");
     }
-    for (const auto& [earlier, value] : changes) {
-      if (earlier == parameter) return SetFailure(name, "duplicate parameter");
+    for (const Change& earlier : changes) {
+      if (earlier.parameter == parameter) return SetFailure(name, "duplicate parameter");
     }
-    changes.emplace_back(parameter, std::string(pairs[i + 1]));
+    const bool by_alias = !EqualsIgnoringCase(name, parameter->name);
+    changes.push_back({parameter, by_alias ? parameter->alias : parameter->name,
+                       std::string(pairs[i + 1])});
   }
-  for (auto& [parameter, value] : changes) {
-    Result<std::string> normal = Normalize(*parameter, value);
-    if (!normal.ok()) return SetFailure(parameter->name, normal.status().message());
-    value = std::move(*normal);
+  for (Change& change : changes) {
+    Result<std::string> normal = Normalize(*change.parameter, change.value);
+    if (!normal.ok()) return SetFailure(change.name, normal.status().message());
+    change.value = std::move(*normal);
   }
-  for (const auto& [parameter, value] : changes) Apply(parameter->name, value);
+  for (const Change& change : changes) Apply(change.parameter->name, change.value);
   return Status::Ok();
 }
 

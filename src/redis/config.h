@@ -38,7 +38,8 @@ struct Settings {
   int64_t tcp_keepalive_seconds = 300;
   int64_t proto_max_bulk_len = 512LL << 20;
   int64_t query_buffer_max = 1LL << 30;   // bytes of one unfinished request
-  int64_t output_hard_max = 256LL << 20;  // bytes owed to one client: closed beyond; 0: none
+  // Bytes owed to one client: closed beyond; 0: none. More than the largest value, so that it can be read.
+  int64_t output_hard_max = 640LL << 20;
   int64_t output_soft_max = 0;            // closed when beyond for output_soft_seconds; 0: none
   int64_t output_soft_seconds = 0;
   int64_t clients_memory_max = 1LL << 30;  // bytes of all clients' buffers: the largest is closed

@@ -46,7 +46,7 @@ constexpr Config::Parameter kParameters[] = {
     {"bind-source-addr", "", Kind::kString, Access::kMutable, 0, 0, "", ""},
     {"bio_cpulist", "", Kind::kString, Access::kImmutable, 0, 0, "", ""},
     {"busy-reply-threshold", "lua-time-limit", Kind::kInteger, Access::kMutable, 0, kMax, "", "5000"},
-    {"client-output-buffer-limit", "", Kind::kSpecial, Access::kMutable, 0, 0, "", "normal 268435456 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"},
+    {"client-output-buffer-limit", "", Kind::kSpecial, Access::kMutable, 0, 0, "", "normal 671088640 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"},
     {"client-query-buffer-limit", "", Kind::kMemory, Access::kMutable, 1 << 20, kMax, "", "1073741824"},
     {"cluster-allow-pubsubshard-when-down", "", Kind::kBool, Access::kMutable, 0, 0, "", "yes"},
     {"cluster-allow-reads-when-down", "", Kind::kBool, Access::kMutable, 0, 0, "", "no"},

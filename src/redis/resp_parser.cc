@@ -1,5 +1,6 @@
 #include "redis/resp_parser.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <limits>
@@ -80,6 +81,11 @@ RespParser::Outcome RespParser::ReadHeader(Slice input,
     }
   }
   const void* found = left == 0 ? nullptr : std::memchr(at, '\r', left);
+  // As in Redis, which looks for the end as in a C string, a line with a NUL in it never ends.
+  if (found != nullptr &&
+      std::memchr(at, '\0', static_cast<size_t>(static_cast<const char*>(found) - at)) != nullptr) {
+    found = nullptr;
+  }
   if (found == nullptr) {
     if (left > kLineBytesMax) return Fail("too big " + std::string(line_name) + " count string");
     return Outcome::kNeedMore;
@@ -139,10 +145,11 @@ RespParser::Outcome RespParser::ParseMultibulk(Slice input,
 }
 
 RespParser::Outcome RespParser::ParseInline(Slice input, size_t* consumed) {
-  const size_t newline = input.find('\n', position_);
-  if (newline == Slice::npos) {
+  // A NUL hides the end of the line, as in ReadHeader.
+  const size_t newline = input.find_first_of(Slice("\n\0", 2), position_);
+  if (newline == Slice::npos || input[newline] == '\0') {
     if (input.size() > kLineBytesMax) return Fail("too big inline request");
-    position_ = input.size();  // (2)
+    position_ = std::min(newline, input.size());  // (2)
     return Outcome::kNeedMore;
   }
   Slice line = input.substr(0, newline);
@@ -157,9 +164,8 @@ RespParser::Outcome RespParser::ParseInline(Slice input, size_t* consumed) {
   return Outcome::kRequest;
 }
 
-// Words, "double" and 'single' quoted runs; a closing quote must end the word. A NUL ends the line.
+// Words, "double" and 'single' quoted runs; a closing quote must end the word.
 bool RespParser::SplitInline(Slice line) {
-  line = line.substr(0, line.find('\0'));
   unquoted_.clear();
   size_t i = 0;
   const auto at = [&](size_t index) { return index < line.size() ? line[index] : '\0'; };
