@@ -129,9 +129,10 @@ class Scenes:
 
     def too_many_clients(self):
         server = resp.start_nokv(self.binary, "--max-clients", "10")
+        time.sleep(0.3)  # for the server to notice that the connection which waited for it is gone
         connections = [resp.Connection(server.port) for _ in range(10)]
-        time.sleep(0.2)
-        refused = socket.create_connection(("127.0.0.1", server.port))
+        time.sleep(0.3)
+        refused = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         answer = refused.recv(100)
         if answer != b"-ERR max number of clients reached\r\n" or refused.recv(1) != b"":
             self.failures.append("no clear refusal beyond --max-clients: %r" % answer)
@@ -146,7 +147,7 @@ class Scenes:
         for stream, answer in ((b"*11\r\n", b"-ERR Protocol error: unauthenticated multibulk length\r\n"),
                                (b"*1\r\n$16385\r\n", b"-ERR Protocol error: unauthenticated bulk length\r\n"),
                                (b"GET a\r\n", b"-NOAUTH Authentication required.\r\n")):
-            connection = socket.create_connection(("127.0.0.1", server.port))
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
             connection.sendall(stream)
             got = connection.recv(1000)
             if got != answer:
