@@ -9,6 +9,22 @@ namespace nokv::db {
 
 Background::Background(Parts parts) : parts_(std::move(parts)) {}
 
+void AddLevelStats(const lsm::Version& version, Stats* stats) {
+  for (int level = 0; level < manifest::kLevelCount; ++level) {
+    Stats::Level row;
+    row.level = level;
+    for (const lsm::TableRef& table : version.levels()[static_cast<size_t>(level)]) {
+      ++row.tables;
+      row.size_bytes += table->meta().bytes;
+      row.entries += table->meta().entries;
+      row.deletes += table->meta().deletes;
+      row.range_deletes += table->meta().range_deletes;
+    }
+    stats->entries += row.entries;
+    stats->levels.push_back(row);
+  }
+}
+
 // --- Waiting and errors ----------------------------------------------------------------------------------
 
 void Background::WaitForChange() {
@@ -369,20 +385,9 @@ void Background::Stop() {
 
 void Background::FillStats(Stats* stats) {
   const lsm::LevelScores scores = parts_.job.versions->Scores(parts_.planner);
-  const auto version = parts_.job.versions->current();
-  for (int level = 0; level < manifest::kLevelCount; ++level) {
-    Stats::Level row;
-    row.level = level;
-    row.score = scores.scores[static_cast<size_t>(level)];
-    for (const lsm::TableRef& table : version->levels()[static_cast<size_t>(level)]) {
-      ++row.tables;
-      row.size_bytes += table->meta().bytes;
-      row.entries += table->meta().entries;
-      row.deletes += table->meta().deletes;
-      row.range_deletes += table->meta().range_deletes;
-    }
-    stats->entries += row.entries;
-    stats->levels.push_back(row);
+  AddLevelStats(*parts_.job.versions->current(), stats);
+  for (Stats::Level& row : stats->levels) {
+    row.score = scores.scores[static_cast<size_t>(row.level)];
   }
   const base::MutexLock lock(&mu_);
   stats->flush = flush_stats_;

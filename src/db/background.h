@@ -149,4 +149,7 @@ class Background {
   Stats::Compaction compaction_stats_ NOKV_GUARDED_BY(mu_);
 };
 
+// One row per level, and what they sum up to.
+void AddLevelStats(const lsm::Version& version, Stats* stats);
+
 }  // namespace nokv::db

@@ -524,19 +524,7 @@ Stats DbImpl::GetStats() {
     stats.wal.syncs = log.syncs;
   } else {
     stats.state = "read_only";
-    for (int level = 0; level < manifest::kLevelCount; ++level) {
-      Stats::Level row;
-      row.level = level;
-      for (const lsm::TableRef& table : view->version->levels()[static_cast<size_t>(level)]) {
-        ++row.tables;
-        row.size_bytes += table->meta().bytes;
-        row.entries += table->meta().entries;
-        row.deletes += table->meta().deletes;
-        row.range_deletes += table->meta().range_deletes;
-      }
-      stats.entries += row.entries;
-      stats.levels.push_back(row);
-    }
+    AddLevelStats(*view->version, &stats);
   }
   stats.wal.replayed_records = replayed_records_;
   stats.wal.dropped_tail_bytes = dropped_tail_bytes_;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "key/range_tombstones.h"
+#include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
 
@@ -13,7 +14,6 @@ namespace nokv::lsm {
 namespace {
 
 constexpr size_t kReadaheadBytes = 256 << 10;
-constexpr uint64_t kEntriesBetweenCancelChecks = 1024;
 
 const Table* FindTable(const Version& version, int level, uint64_t number) {
   for (const TableRef& table : version.levels()[static_cast<size_t>(level)]) {
@@ -95,24 +95,13 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
        .new_file_number = [&] { return environment.versions->NewFileNumber(); },
        .tombstones = &kept});
   const auto merged = NewMergingIterator(std::move(sources));
-  uint64_t seen = 0;
-  bool cut_allowed = true;
-  for (merged->SeekToFirst(); merged->Valid(); merged->Next()) {
-    if (++seen % kEntriesBetweenCancelChecks == 0 && cancelled.load(std::memory_order_relaxed)) {
-      return Status::Aborted("compaction cancelled: the database is closing");
-    }
-    key::Entry entry{merged->key(), merged->trailer(), merged->expires_at(), merged->value()};
-    const bool keep = retention.Keep(&entry);
-    cut_allowed |= retention.at_new_key();
-    if (!keep) continue;
-    NOKV_TRY(output.Add(entry, cut_allowed));
-    cut_allowed = false;
-    ++result.entries_out;
-  }
-  NOKV_TRY(merged->status());
+  MergeCounts counts;
+  NOKV_TRY(MergeIntoTables(merged.get(), &retention, &output, &cancelled, &counts));
+  result.entries_out = counts.entries_out;
   // Every entry that the metadata counts went by: an input that ended early without an error is damage.
-  if (seen != result.entries_in) {
-    return Status::Corruption("compaction " + plan.ToString() + ": read " + std::to_string(seen) +
+  if (counts.entries_in != result.entries_in) {
+    return Status::Corruption("compaction " + plan.ToString() + ": read " +
+                              std::to_string(counts.entries_in) +
                               " entries, the manifest counts " + std::to_string(result.entries_in));
   }
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "key/range_tombstones.h"
+#include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
 
@@ -45,17 +46,9 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
                       .new_file_number = [&] { return environment.versions->NewFileNumber(); },
                       .tombstones = &kept});
   const auto merged = NewMergingIterator(std::move(sources));
-  bool cut_allowed = true;
-  for (merged->SeekToFirst(); merged->Valid(); merged->Next()) {
-    key::Entry entry{merged->key(), merged->trailer(), merged->expires_at(), merged->value()};
-    const bool keep = retention.Keep(&entry);
-    cut_allowed |= retention.at_new_key();
-    if (!keep) continue;
-    NOKV_TRY(output.Add(entry, cut_allowed));
-    cut_allowed = false;
-    ++result.entries_out;
-  }
-  NOKV_TRY(merged->status());
+  MergeCounts counts;
+  NOKV_TRY(MergeIntoTables(merged.get(), &retention, &output, nullptr, &counts));
+  result.entries_out = counts.entries_out;
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
   result.bytes_written = output.bytes_written();
   const uint64_t built = environment.clock->NowMicros();
