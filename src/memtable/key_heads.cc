@@ -85,6 +85,7 @@ KeyHeads KeyHeads::Learn(std::span<const Slice> sample) {
   heads.position_count_ = count;
   const auto bits = static_cast<uint32_t>(std::bit_width(numbers - 1));
   heads.shift_ = bits > kHeadBits ? bits - kHeadBits : 0;
+  heads.bound_ = kHeadMin + static_cast<uint32_t>((numbers - 1) >> heads.shift_) + 1;
   return heads;
 }
 

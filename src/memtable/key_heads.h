@@ -39,6 +39,9 @@ class KeyHeads {
 
   uint32_t Of(Slice key) const;
 
+  // Keys within what was learned have heads below this.
+  uint32_t bound() const { return bound_; }
+
  private:
   // The byte values that one position of a key is expected to take.
   struct Position {
@@ -57,6 +60,7 @@ class KeyHeads {
 
   Slice prefix_;
   size_t position_count_ = 0;
+  uint32_t bound_ = 2;
   uint32_t shift_ = 0;  // how many low bits of the number do not fit the head
   Position positions_[kPositionsMax] = {};
 };

@@ -18,6 +18,10 @@ constexpr size_t kLineBytes = 64;
 // of smaller entries is full when its directory is.
 constexpr size_t kDirectoryShare = 10;
 
+// One byte in 512 for the fingers: one finger per half a dozen nodes of ordinary size. Many more
+// would not stay in the processor's cache.
+constexpr size_t kFingerShare = 512;
+
 // From here on a table counts as full: in the worst case fragments grow with the square of the
 // tombstones.
 constexpr size_t kTombstoneCountMax = 4096;
@@ -36,18 +40,22 @@ uint64_t NewestTrailerAt(key::SequenceNumber snapshot) {
 
 }  // namespace
 
-// From front to back: directory, head of the list, arena.
+// From front to back: directory, fingers, head of the list, arena; each begins a cache line.
 struct Memtable::Layout {
-  size_t capacity_bytes;
   size_t directory_bytes;
+  size_t finger_bytes;
   size_t arena_offset;
+  size_t arena_bytes;
 
   explicit Layout(size_t capacity)
-      : capacity_bytes(capacity),
-        directory_bytes(capacity / kDirectoryShare / kLineBytes * kLineBytes),
-        arena_offset(directory_bytes + RoundUp(SkipList::kHeadBytes, kLineBytes)) {}
+      : directory_bytes(capacity / kDirectoryShare / kLineBytes * kLineBytes),
+        finger_bytes(RoundUp(capacity / kFingerShare, kLineBytes)),
+        arena_offset(cleared_bytes() + RoundUp(SkipList::kHeadBytes, kLineBytes)),
+        arena_bytes(capacity - arena_offset) {}
   size_t slot_count() const { return directory_bytes / Directory::kSlotBytes; }
-  size_t arena_bytes() const { return capacity_bytes - arena_offset; }
+  size_t finger_count() const { return finger_bytes / Fingers::kSlotBytes; }
+  // What must be zero in the beginning.
+  size_t cleared_bytes() const { return directory_bytes + finger_bytes; }
 };
 
 Result<std::unique_ptr<Memtable>> Memtable::Create(uint64_t id, const MemtableOptions& options) {
@@ -61,8 +69,8 @@ Result<std::unique_ptr<Memtable>> Memtable::Create(uint64_t id, const MemtableOp
   NOKV_ASSIGN_OR_RETURN(base::PageRegion region,
                         options.pages != nullptr ? options.pages->Acquire(options.capacity_bytes)
                                                  : base::PageRegion::Map(options.capacity_bytes));
-  region.Populate(0, layout.arena_offset + std::min(options.resident_bytes, layout.arena_bytes()));
-  if (!region.zeroed()) std::memset(region.data(), 0, layout.directory_bytes);
+  region.Populate(0, layout.arena_offset + std::min(options.resident_bytes, layout.arena_bytes));
+  if (!region.zeroed()) std::memset(region.data(), 0, layout.cleared_bytes());
   return std::unique_ptr<Memtable>(new Memtable(id, std::move(region), layout));
 }
 
@@ -71,14 +79,17 @@ Memtable::Memtable(uint64_t id, base::PageRegion region, const Layout& layout)
       region_(std::move(region)),
       base_(region_.data() + layout.arena_offset),
       directory_(region_.data(), layout.slot_count()),
-      list_(base_, region_.data() + layout.directory_bytes),
+      list_(base_,
+            region_.data() + layout.cleared_bytes(),
+            region_.data() + layout.directory_bytes,
+            layout.finger_count()),
       key_count_max_(Directory::KeysMax(layout.slot_count())),
-      arena_(base_, layout.arena_bytes()) {}
+      arena_(base_, layout.arena_bytes) {}
 
 size_t Memtable::CapacityFor(size_t bytes, size_t entries) {
-  // The directory's share rounds down and its load to whole slots: a few lines cover both.
-  const size_t for_bytes =
-      (bytes + SkipList::kHeadBytes + 4 * kLineBytes) * kDirectoryShare / (kDirectoryShare - 1);
+  // Directory and fingers take less than a ninth of the whole; what is rounded is a few lines.
+  static_assert(kDirectoryShare >= 10 && kFingerShare >= 100);
+  const size_t for_bytes = (bytes + SkipList::kHeadBytes + 8 * kLineBytes) / 8 * 9;
   const size_t for_entries =
       (entries / 3 * 4 + 2 * kLineBytes) * Directory::kSlotBytes * kDirectoryShare;
   return RoundUp(std::max({for_bytes, for_entries, kCapacityBytesMin}), 4096);

@@ -1,5 +1,6 @@
 // What one operation on a memtable costs, by how many entries it holds and how many threads work on
-// it.
+// it. Budgets: update 100-150 ns, hot get 100-200 ns, insert 250-400 ns while the table fits the
+// processor's cache and 1.2 us among 400,000 entries.
 //
 // Keys are 21 bytes, "\0user" and 16 digits of a mixed counter; values 256 bytes. The table fills a
 // region that has been in use before, as in a running database. Each thread has its share of the
@@ -80,6 +81,10 @@ struct Bench {
 };
 std::unique_ptr<Bench> bench;
 
+void Repeated(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Repetitions(3)->ReportAggregatesOnly()->UseRealTime();
+}
+
 // Entries already there: range(0). Each iteration of each thread inserts one new key.
 void BM_InsertNew(benchmark::State& state) {
   const auto present = static_cast<size_t>(state.range(0));
@@ -94,32 +99,25 @@ void BM_InsertNew(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
   if (state.thread_index() == 0) bench.reset();
 }
-BENCHMARK(BM_InsertNew)
-    ->Arg(10'000)
-    ->Iterations(2'000)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
-BENCHMARK(BM_InsertNew)
-    ->Arg(10'000)
-    ->Iterations(1'000)
-    ->Threads(2)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
-BENCHMARK(BM_InsertNew)
-    ->Arg(400'000)
-    ->Iterations(40'000)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
-BENCHMARK(BM_InsertNew)
-    ->Arg(400'000)
-    ->Iterations(20'000)
-    ->Threads(2)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
+BENCHMARK(BM_InsertNew)->Arg(10'000)->Iterations(2'000)->Apply(Repeated);
+BENCHMARK(BM_InsertNew)->Arg(10'000)->Iterations(1'000)->Threads(2)->Apply(Repeated);
+BENCHMARK(BM_InsertNew)->Arg(400'000)->Iterations(40'000)->Apply(Repeated);
+BENCHMARK(BM_InsertNew)->Arg(400'000)->Iterations(20'000)->Threads(2)->Apply(Repeated);
+
+// The same with keys in ascending order.
+void BM_InsertAscending(benchmark::State& state) {
+  const auto count = static_cast<size_t>(state.max_iterations);
+  bench = std::make_unique<Bench>(0, count);
+  bench->Reserve(count);
+  std::sort(bench->absent.begin(), bench->absent.end(),
+            [](const Key& a, const Key& b) { return a.slice() < b.slice(); });
+  size_t at = 0;
+  for (auto _ : state)
+    bench->Add(bench->absent[at++]);
+  state.SetItemsProcessed(state.iterations());
+  bench.reset();
+}
+BENCHMARK(BM_InsertAscending)->Iterations(400'000)->Apply(Repeated);
 
 // Overwrites of range(1) of range(0) keys, at random.
 void BM_Update(benchmark::State& state) {
@@ -136,25 +134,9 @@ void BM_Update(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
   if (state.thread_index() == 0) bench.reset();
 }
-BENCHMARK(BM_Update)
-    ->Args({10'000, 100})
-    ->Iterations(100'000)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
-BENCHMARK(BM_Update)
-    ->Args({10'000, 100})
-    ->Iterations(50'000)
-    ->Threads(2)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
-BENCHMARK(BM_Update)
-    ->Args({400'000, 400'000})
-    ->Iterations(100'000)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly()
-    ->UseRealTime();
+BENCHMARK(BM_Update)->Args({10'000, 100})->Iterations(100'000)->Apply(Repeated);
+BENCHMARK(BM_Update)->Args({10'000, 100})->Iterations(50'000)->Threads(2)->Apply(Repeated);
+BENCHMARK(BM_Update)->Args({400'000, 400'000})->Iterations(100'000)->Apply(Repeated);
 
 void Gets(benchmark::State& state, bool hit) {
   const auto present = static_cast<size_t>(state.range(0));

@@ -204,7 +204,13 @@ TEST(MemtableParallel, ReadersSeeExactlyThePublishedPrefix) {
 
 TEST(MemtableParallel, WritersOfOneNewKeyEndWithOneNode) {
   constexpr size_t kThreads = 2;
-  constexpr SequenceNumber kRounds = 1000;
+  constexpr SequenceNumber kRounds = 400;
+  // Tall nodes: linking them takes long, so the other writer often meets one that is half linked.
+  std::vector<std::string> keys;
+  for (uint64_t n = 0; keys.size() < kRounds; ++n) {
+    std::string key = Hexadecimal(base::Mix64(n));
+    if (Node::HeightFor(base::Hash64(key)) >= 10) keys.push_back(std::move(key));
+  }
   const auto table = Make(size_t{4} << 20);
   const size_t charge = Memtable::ChargeFor(16, 8);
   ASSERT_TRUE(table->TryReserve(kThreads * kRounds * charge, kThreads * kRounds));
@@ -214,13 +220,13 @@ TEST(MemtableParallel, WritersOfOneNewKeyEndWithOneNode) {
     threads.emplace_back([&, t] {
       key::Entry found;
       for (uint64_t round = 0; round < kRounds; ++round) {
-        const std::string key = Hexadecimal(base::Mix64(round));
+        const std::string& key = keys[round];
         const uint64_t hash = base::Hash64(key);
         const SequenceNumber seq = round * kThreads + (t + round) % kThreads + 1;
         arrived.fetch_add(1, std::memory_order_acq_rel);
         for (int spin = 0; arrived.load(std::memory_order_acquire) < (round + 1) * kThreads;
              ++spin) {
-          spin < 1000 ? base::CpuRelax() : std::this_thread::yield();
+          spin < 200 ? base::CpuRelax() : std::this_thread::yield();
         }
         table->Add({key, key::PackTrailer(seq, key::Kind::kPut), 0, "12345678"}, hash);
         // Whoever made the node, this thread's version is found at once.
@@ -286,6 +292,55 @@ TEST(MemtableParallel, LearnsItsHeadsWhileOthersInsertAndSeek) {
     }
     ASSERT_EQ(count, kThreads * kKeysEach);
   }
+}
+
+// Enough keys for full buckets of fingers; every third one counts upwards, into one crowded bucket.
+TEST(MemtableParallel, FindsEachOfManyKeysFromEverySide) {
+  constexpr size_t kThreads = 2;
+  constexpr uint64_t kKeysEach = 20'000;
+  const auto key_of = [](uint64_t n) {
+    return "key:" + Decimal(n % 3 == 0 ? n : base::Mix64(n) % 10'000'000'000ULL, 12);
+  };
+  const auto table = Make(size_t{12} << 20);
+  ASSERT_TRUE(
+      table->TryReserve(kThreads * kKeysEach * Memtable::ChargeFor(16, 8), kThreads * kKeysEach));
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t n = t; n < kThreads * kKeysEach; n += kThreads) {
+        const std::string key = key_of(n);
+        table->Add({key, key::PackTrailer(n + 1, key::Kind::kPut), 0, "12345678"},
+                   base::Hash64(key));
+      }
+    });
+  }
+  for (auto& thread : threads)
+    thread.join();
+
+  std::vector<std::string> keys;
+  for (uint64_t n = 0; n < kThreads * kKeysEach; ++n)
+    keys.push_back(key_of(n));
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  EXPECT_EQ(table->key_count(), keys.size());
+  const auto scan = table->NewIterator();
+  const auto seek = table->NewIterator();
+  scan->SeekToFirst();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ASSERT_TRUE(scan->Valid());
+    ASSERT_EQ(scan->key(), keys[i]);
+    seek->Seek(keys[i], UINT64_MAX);
+    ASSERT_TRUE(seek->Valid());
+    ASSERT_EQ(seek->key(), keys[i]);
+    seek->SeekBefore(keys[i], UINT64_MAX);
+    ASSERT_EQ(seek->Valid(), i > 0);
+    if (i > 0) {
+      ASSERT_EQ(seek->key(), keys[i - 1]);
+    }
+    while (scan->Valid() && scan->key() == keys[i])
+      scan->Next();
+  }
+  EXPECT_FALSE(scan->Valid());
 }
 
 }  // namespace

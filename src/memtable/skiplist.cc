@@ -12,68 +12,89 @@ namespace {
 // How many keys Learn looks at, from the front; it is called when there are about half as many.
 constexpr size_t kSampleMax = 512;
 
+// How many nodes a search passes after a finger before it gives up: the bucket is crowded, and the
+// way from the top is logarithmic.
+constexpr int kFingerMovesMax = 8;
+
 }  // namespace
 
-SkipList::SkipList(char* base, char* head) : base_(base), head_(reinterpret_cast<Node*>(head)) {
+SkipList::SkipList(char* base, char* head, char* fingers, size_t finger_count)
+    : base_(base), head_(reinterpret_cast<Node*>(head)), fingers_(fingers, finger_count) {
   ::new (head_) Node{{0}, {0}, 0, kHeightMax};
   for (uint32_t level = 0; level < kHeightMax; ++level) {
     head_->link(level).store(0, std::memory_order_relaxed);
   }
 }
 
-inline int SkipList::Compare(Link link, uint32_t head, Slice key) const {
-  const uint32_t link_head = LinkHead(link);
-  if (link_head < head && link_head != KeyHeads::kUnknown) return -1;
-  if (link_head > head && head != KeyHeads::kUnknown) return 1;
-  return At(LinkRef(link))->key().compare(key);
+inline int SkipList::Compare(Link link, const Target& target) const {
+  const uint32_t head = LinkHead(link);
+  if (head < target.head && head != KeyHeads::kUnknown) return -1;
+  if (head > target.head && target.head != KeyHeads::kUnknown) return 1;
+  return At(LinkRef(link))->key().compare(target.key);
 }
 
 inline bool SkipList::Advance(
-    uint32_t level, uint32_t head, Slice key, Ref bound, Node** before, Link* link) const {
+    const Target& target, uint32_t level, Ref bound, Node** before, Link* link) const {
   for (;;) {
     *link = (*before)->link(level).load(std::memory_order_acquire);
     if (LinkRef(*link) == bound) return false;
-    const int order = Compare(*link, head, key);
+    const int order = Compare(*link, target);
     if (order >= 0) return order == 0;
     *before = At(LinkRef(*link));
   }
 }
 
+inline Node* SkipList::Start(const Target& target, uint32_t needed, uint32_t* height) const {
+  if (target.head != KeyHeads::kUnknown && needed <= Fingers::kHeight) {
+    Node* node = At(fingers_.Before(target.head));
+    for (int moves = 0; node != nullptr && moves < kFingerMovesMax; ++moves) {
+      const Link link = node->link(Fingers::kHeight - 1).load(std::memory_order_acquire);
+      if (LinkRef(link) == 0 || Compare(link, target) >= 0) {
+        *height = Fingers::kHeight;
+        return node;
+      }
+      node = At(LinkRef(link));
+    }
+  }
+  *height = std::max(height_.load(std::memory_order_relaxed), needed);
+  return head_;
+}
+
 Ref SkipList::Insert(Ref ref) {
   Node* const node = At(ref);
-  const Slice key = node->key();
-  const uint32_t head = HeadOf(key);
-  const Link desired = MakeLink(head, ref);
+  const Target target = TargetFor(node->key());
+  const Link desired = MakeLink(target.head, ref);
 
-  Splice splice;
-  uint32_t level = std::max(height_.load(std::memory_order_relaxed), node->height);
-  Node* before = head_;
-  Ref bound = 0;  // the end of the list is behind every key
+  // Where the node belongs: on each level the last node before it, and that node's link.
+  Node* before[kHeightMax];
+  Link links[kHeightMax];
+  uint32_t level;
+  Node* at = Start(target, node->height, &level);
+  Link link = 0;  // the end of the list is behind every key
   while (level-- > 0) {
-    Link link;
-    if (Advance(level, head, key, bound, &before, &link)) return LinkRef(link);
-    splice.before[level] = before;
-    splice.link[level] = link;
-    bound = LinkRef(link);
+    if (Advance(target, level, LinkRef(link), &at, &link)) return LinkRef(link);
+    before[level] = at;
+    links[level] = link;
   }
 
   for (level = 0; level < node->height; ++level) {
-    // On the upper levels somebody may have linked a node with this key only if it is this one.
-    Link* const link = &splice.link[level];
     for (;;) {
-      node->link(level).store(*link, std::memory_order_relaxed);
+      node->link(level).store(links[level], std::memory_order_relaxed);
       // release: publishes the node (level 0) and its link on this level.
-      if (splice.before[level]->link(level).compare_exchange_strong(
-              *link, desired, std::memory_order_release, std::memory_order_relaxed)) {
+      if (before[level]->link(level).compare_exchange_strong(
+              links[level], desired, std::memory_order_release, std::memory_order_relaxed)) {
         break;
       }
-      // Somebody linked a node here first; it may be before or after this one, or have the same
-      // key.
-      if (Advance(level, head, key, 0, &splice.before[level], link)) {
+      // Somebody linked a node here first: before or after this one, or, on level 0, with its key.
+      if (Advance(target, level, 0, &before[level], &links[level])) {
         NOKV_CHECK(level == 0);  // (2)
-        return LinkRef(*link);
+        return LinkRef(links[level]);
       }
     }
+  }
+
+  if (target.head != KeyHeads::kUnknown && node->height >= Fingers::kHeight) {
+    fingers_.Enter(target.head, ref, [this](Ref a, Ref b) { return At(a)->key() < At(b)->key(); });
   }
   uint32_t height = height_.load(std::memory_order_relaxed);
   while (height < node->height &&
@@ -83,23 +104,23 @@ Ref SkipList::Insert(Ref ref) {
 }
 
 Node* SkipList::FindAtOrAfter(Slice key) const {
-  const uint32_t head = HeadOf(key);
-  Node* before = head_;
+  const Target target = TargetFor(key);
+  uint32_t level;
+  Node* before = Start(target, 1, &level);
   Link link = 0;
-  for (uint32_t level = height_.load(std::memory_order_relaxed); level-- > 0;) {
-    if (Advance(level, head, key, LinkRef(link), &before, &link)) break;
+  while (level-- > 0) {
+    if (Advance(target, level, LinkRef(link), &before, &link)) break;
   }
   return At(LinkRef(link));
 }
 
 Node* SkipList::FindBefore(Slice key, uint32_t lowest) const {
-  const uint32_t head = HeadOf(key);
-  Node* before = head_;
+  const Target target = TargetFor(key);
+  uint32_t level;
+  Node* before = Start(target, lowest + 1, &level);
   Link link = 0;
-  const uint32_t height = std::max(height_.load(std::memory_order_relaxed), lowest + 1);
-  for (uint32_t level = height; level-- > lowest;) {
-    Advance(level, head, key, LinkRef(link), &before, &link);
-  }
+  while (level-- > lowest)
+    Advance(target, level, LinkRef(link), &before, &link);
   return before == head_ ? nullptr : before;
 }
 
@@ -119,7 +140,8 @@ void SkipList::Learn() {
     sample[count++] = node->key();
   }
   learned_ = KeyHeads::Learn({sample.data(), count});
-  heads_.store(&learned_, std::memory_order_release);  // pairs with the acquire in HeadOf
+  fingers_.Scale(learned_.bound());
+  heads_.store(&learned_, std::memory_order_release);  // pairs with the acquire in TargetFor
 
   for (uint32_t level = 0; level < kHeightMax; ++level) {
     for (Node* node = head_; node != nullptr;) {
