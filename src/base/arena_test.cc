@@ -78,6 +78,20 @@ TEST(Arena, ReservesExactlyItsCapacity) {
   EXPECT_TRUE(arena.TryReserve(0));
 }
 
+#if defined(NOKV_HAS_ASAN_)
+TEST(Arena, BytesOutsideOfBlocksArePoisoned) {
+  Memory memory(4096);
+  Arena arena(memory.data(), 4096);
+  ASSERT_TRUE(arena.TryReserve(Arena::BlockBytes(100)));
+  const char* block = arena.At<char>(arena.Claim(100, 100));
+  EXPECT_EQ(__asan_region_is_poisoned(const_cast<char*>(block), 100), nullptr);
+  EXPECT_TRUE(__asan_address_is_poisoned(block - 1));
+  EXPECT_TRUE(__asan_address_is_poisoned(block + 100));
+  EXPECT_TRUE(__asan_address_is_poisoned(memory.data() + 4095));
+  EXPECT_FALSE(__asan_address_is_poisoned(memory.data() + 4096));
+}
+#endif
+
 TEST(Arena, ParallelClaimsNeverOverlap) {
   constexpr uint64_t kSeed = 11;
   SCOPED_TRACE(kSeed);
