@@ -15,12 +15,14 @@ namespace {
 
 constexpr size_t kReadaheadBytes = 256 << 10;
 
+// A claimed table is in the version of its claim.
 const Table* FindTable(const Version& version, int level, uint64_t number) {
-  for (const TableRef& table : version.levels()[static_cast<size_t>(level)]) {
-    if (table->meta().number == number) return table.get();
-  }
-  NOKV_CHECK(!"a claimed table is not in the version of its claim");
-  return nullptr;
+  const auto& tables = version.levels()[static_cast<size_t>(level)];
+  const auto found = std::find_if(tables.begin(), tables.end(), [&](const TableRef& table) {
+    return table->meta().number == number;
+  });
+  NOKV_CHECK(found != tables.end());
+  return found->get();
 }
 
 std::vector<const Table*> InputTables(const VersionSet::Claimed& claimed) {
