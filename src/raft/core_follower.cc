@@ -76,7 +76,7 @@ bool Raft::RestoreSnapshot(const SnapshotRef& snapshot) {
   NOKV_CHECK(role_ == Role::kFollower);
   if (!snapshot->conf_state.Contains(id_) && !Mutated(Mutant::kSnapshotWithoutSelf)) {
     trace_.Warning(id_, " attempted to restore snapshot but it is not in the ConfState ",
-                   Describe(snapshot->conf_state), "; should never happen");
+                   DescribeFields(snapshot->conf_state), "; should never happen");
     return false;
   }
   if (log_.Matches(id) && !Mutated(Mutant::kSnapshotNotFastForwarded)) {

@@ -98,6 +98,7 @@ StepResult Raft::LeaderPropose(std::span<const Entry> entries) {
       trace_.Info(id_, " ignoring conf change ", Describe(*change), " at config ",
                   Describe(tracker_.config), ": ", objection);
       scratch_[i] = Entry();
+      scratch_[i].replaces_change = true;
     } else {
       leader.pending_conf_index = last + i + 1;
     }

@@ -236,6 +236,18 @@ std::string Describe(const ConfState& state) {
   return out;
 }
 
+std::string DescribeFields(const ConfState& state) {
+  std::string out;
+  const auto add = [&out](std::string_view name, const std::vector<NodeId>& ids) {
+    for (const NodeId id : ids) out += Join(name, ":", Decimal{id}, " ");
+  };
+  add("voters", state.voters);
+  add("learners", state.learners);
+  add("voters_outgoing", state.voters_outgoing);
+  add("learners_next", state.learners_next);
+  return out + Join("auto_leave:", Bool(state.auto_leave));
+}
+
 std::string Describe(const HardState& state) {
   std::string out = Join("Term:", state.term);
   if (state.vote != kNoNode) out += Join(" Vote:", Decimal{state.vote});

@@ -33,6 +33,8 @@ std::string Describe(const Configuration& config);  // voters=(1 2)&&(3) learner
 std::string Describe(const Progress& progress);
 std::string Describe(const ProgressMap& map);       // one line each
 std::string Describe(const ConfState& state);
+// "voters:1 voters:2 auto_leave:false", field by field.
+std::string DescribeFields(const ConfState& state);
 std::string Describe(const HardState& state);
 std::string Describe(const SoftState& state);
 std::string Describe(const Snapshot& snapshot);

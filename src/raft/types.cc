@@ -170,7 +170,7 @@ std::optional<ConfChange> DecodeV2(Slice bytes) {
 
 uint64_t EncodedSize(const Entry& entry) {
   uint64_t size = 2 + VarintSize(entry.term.value()) + VarintSize(entry.index.value());
-  if (entry.type != EntryType::kNormal) size += 2;
+  if (entry.type != EntryType::kNormal || entry.replaces_change) size += 2;
   if (!entry.data.empty()) size += 1 + VarintSize(entry.data.size()) + entry.data.size();
   return size;
 }

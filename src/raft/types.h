@@ -131,6 +131,9 @@ struct Entry {
   Index index;
   Payload data;
   EntryType type = EntryType::kNormal;
+  // Stands where a configuration change was proposed and refused. Counts in EncodedSize only, where
+  // the reference spells out the type of such an entry.
+  bool replaces_change = false;
 
   EntryId id() const { return {term, index}; }
   friend bool operator==(const Entry&, const Entry&) = default;
