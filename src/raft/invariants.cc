@@ -61,8 +61,8 @@ std::string Invariants::CheckTracker(const Raft& raft) {
     if (p.match >= p.next) return "match is not below next";
     if (p.match > last) return "a follower matches beyond the leader's log";
     if (p.state == ProgressState::kSnapshot &&
-        p.next != std::max(p.match, p.pending_snapshot) + 1) {
-      return "next does not follow the pending snapshot";
+        p.next > std::max(p.match, p.pending_snapshot) + 1) {
+      return "next is beyond the pending snapshot";
     }
     if (p.state != ProgressState::kSnapshot && p.pending_snapshot != Index()) {
       return "a snapshot is pending outside the snapshot state";

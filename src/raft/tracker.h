@@ -6,8 +6,9 @@
 //
 // Invariants:
 // (1) Inflights: indexes are strictly increasing; bytes() is the sum over the window.
-// (2) Progress: match < next. In kSnapshot nothing is sent, and next = max(match, pending
-//     snapshot) + 1.
+// (2) Progress: match < next. In kSnapshot nothing is sent, and next is at most max(match, pending
+//     snapshot) + 1: a late refusal of the position where the snapshot stands may lower it, which
+//     leaving the state makes good.
 // (3) Configuration: learners and voters do not overlap; learners_next are outgoing voters; a
 //     configuration that is not joint has neither outgoing voters, nor learners_next, nor
 //     auto_leave.
