@@ -1,5 +1,7 @@
 #pragma once
 
+// The version of this build.
+
 namespace nokv {
 
 // The version of the library and of the nokv command: major.minor.patch.

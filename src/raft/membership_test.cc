@@ -355,8 +355,8 @@ TEST(Bootstrap, StartsAGroupThatCanElect) {
   const std::vector<NodeId> peers = {NodeId(1)};
   EXPECT_FALSE((*node)->Bootstrap({}).ok());
   ASSERT_TRUE((*node)->Bootstrap(peers).ok());
-  (*node)->Campaign();
   Ready ready;
+  bool campaigned = false;
   while ((*node)->HasReady()) {
     (*node)->TakeReady(&ready);
     if (ready.append.hard_state) storage.SetHardState(*ready.append.hard_state);
@@ -367,6 +367,8 @@ TEST(Bootstrap, StartsAGroupThatCanElect) {
       }
     }
     (*node)->Advance(ready);
+    if (!campaigned) (*node)->Campaign();
+    campaigned = true;
   }
   EXPECT_EQ((*node)->role(), Role::kLeader);
   EXPECT_EQ((*node)->raft().log().applied(), Index(2));
@@ -383,7 +385,9 @@ TEST(ReadyReuse, AllocatesNothingForMessagesInSteadyState) {
     n->TakeReady(&ready);
     n->Advance(ready);
     if (i == 3) before = ready.send_now.begin();
-    if (i == 5) EXPECT_EQ(ready.send_now.begin(), before) << "two lists go round";
+    if (i == 5) {
+      EXPECT_EQ(ready.send_now.begin(), before) << "two lists go round";
+    }
   }
 }
 

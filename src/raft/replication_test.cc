@@ -331,7 +331,7 @@ TestNode Replicating(uint32_t count_max, uint64_t bytes_max = 0, uint64_t messag
 size_t SentToTwo(TestNode* n) {
   size_t count = 0;
   for (const Message& m : n->Take(MessageType::kApp)) {
-    count += m.to == NodeId(2) && !m.entries.empty() ? 1 : 0;
+    if (m.to == NodeId(2) && !m.entries.empty()) ++count;
   }
   return count;
 }
@@ -735,8 +735,8 @@ TEST(SnapshotSender, AnOlderSnapshotThatReconnectsIsEnoughToo) {
   ConfState three;
   three.voters = kThree;
   ASSERT_TRUE(n.disk().CreateSnapshot(Index(5), &three, Payload()).ok());
-  ASSERT_TRUE(n.disk().Compact(Index(2)).ok());
   n.Lead();
+  ASSERT_TRUE(n.disk().Compact(Index(2)).ok());
   Message refusal = MakeMessage(MessageType::kAppResp, 2, 1, 2);
   refusal.reject = true;
   refusal.index = Index(5);
