@@ -57,7 +57,9 @@ class Driver {
     if ((flags & 32) != 0) config_.inflight_count_max = 2;
     if ((flags & 64) != 0) config_.uncommitted_bytes_max = 50;
     config_.check_invariants = true;
-    node_ = std::move(*RawNode::Create(config_));
+    Result<std::unique_ptr<RawNode>> node = RawNode::Create(config_);
+    NOKV_CHECK(node.ok());
+    node_ = std::move(*node);
   }
 
   void Call(Input* in) {

@@ -2,12 +2,13 @@
 
 #include <benchmark/benchmark.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
 #include <vector>
+
+#include <malloc.h>
 
 #include "raft/raw_node.h"
 #include "raft/testing_storage.h"
@@ -16,19 +17,25 @@ namespace {
 
 // Plain counters: the benchmarks are single-threaded.
 uint64_t allocations = 0;
-uint64_t allocated_bytes = 0;
+int64_t live_bytes = 0;
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: the compiler pairs calls of new with calls of free otherwise, and warns.
+[[gnu::noinline]] void* operator new(size_t size) {
   ++allocations;
-  allocated_bytes += size;
   void* const memory = std::malloc(size);
   if (memory == nullptr) std::abort();
+  live_bytes += static_cast<int64_t>(malloc_usable_size(memory));
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  live_bytes -= static_cast<int64_t>(malloc_usable_size(memory));
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
+  operator delete(memory);
+}
 
 namespace nokv::raft {
 namespace {
@@ -38,6 +45,12 @@ SnapshotRef Start() {
   snapshot->id = {Term(1), Index(1)};
   snapshot->conf_state.voters = {NodeId(1), NodeId(2), NodeId(3)};
   return snapshot;
+}
+
+std::unique_ptr<RawNode> Create(const Config& config) {
+  Result<std::unique_ptr<RawNode>> node = RawNode::Create(config);
+  if (!node.ok()) std::abort();
+  return std::move(*node);
 }
 
 struct Replica {
@@ -51,7 +64,7 @@ struct Replica {
     config.pre_vote = false;
     config.size_per_message_max = kNoLimit;
     config.seed = id;
-    node = std::move(*RawNode::Create(config));
+    node = Create(config);
   }
   // Writes, applies and advances once; what is for others goes to `out`.
   void Process(MessageList* out) {
@@ -240,12 +253,11 @@ void MemoryOfIdleReplica(benchmark::State& state) {
     config.applied = start->id.index;
     std::vector<std::unique_ptr<RawNode>> nodes;
     nodes.reserve(kReplicas);
-    const size_t before = allocated_bytes;
-    for (size_t i = 0; i < kReplicas; ++i) nodes.push_back(std::move(*RawNode::Create(config)));
-    // What Create needed for a while is counted as well.
-    per_replica = static_cast<double>(allocated_bytes - before) / kReplicas;
+    const int64_t before = live_bytes;
+    for (size_t i = 0; i < kReplicas; ++i) nodes.push_back(Create(config));
+    per_replica = static_cast<double>(live_bytes - before) / kReplicas;
   }
-  state.counters["bytes allocated"] = per_replica;
+  state.counters["bytes"] = per_replica;
   state.counters["sizeof(RawNode)"] = sizeof(RawNode);
 }
 BENCHMARK(MemoryOfIdleReplica)->Iterations(1);

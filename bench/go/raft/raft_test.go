@@ -5,6 +5,7 @@ package main
 
 import (
 	"math"
+	"syscall"
 	"testing"
 
 	"go.etcd.io/raft/v3"
@@ -13,17 +14,17 @@ import (
 
 type silent struct{}
 
-func (silent) Debug(...any)            {}
-func (silent) Debugf(string, ...any)   {}
-func (silent) Error(...any)            {}
-func (silent) Errorf(string, ...any)   {}
-func (silent) Info(...any)             {}
-func (silent) Infof(string, ...any)    {}
-func (silent) Warning(...any)          {}
-func (silent) Warningf(string, ...any) {}
-func (silent) Fatal(...any)            { panic("fatal") }
-func (silent) Fatalf(string, ...any)   { panic("fatal") }
-func (silent) Panic(...any)            { panic("panic") }
+func (silent) Debug(...any)              {}
+func (silent) Debugf(string, ...any)     {}
+func (silent) Error(...any)              {}
+func (silent) Errorf(string, ...any)     {}
+func (silent) Info(...any)               {}
+func (silent) Infof(string, ...any)      {}
+func (silent) Warning(...any)            {}
+func (silent) Warningf(string, ...any)   {}
+func (silent) Fatal(...any)              { panic("fatal") }
+func (silent) Fatalf(string, ...any)     { panic("fatal") }
+func (silent) Panic(...any)              { panic("panic") }
 func (silent) Panicf(f string, a ...any) { panic(f) }
 
 type replica struct {
@@ -87,8 +88,20 @@ func (t *three) settle() {
 	}
 }
 
+// cpu reports the processor time of a benchmark, which other programs disturb less than its duration.
+func cpu(b *testing.B) func() {
+	used := func() int64 {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	start := used()
+	return func() { b.ReportMetric(float64(used()-start)/float64(b.N), "cpu-ns/op") }
+}
+
 func BenchmarkFollowerTick(b *testing.B) {
 	r := newReplica(1, 1<<30)
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		r.node.Tick()
 	}
@@ -97,6 +110,7 @@ func BenchmarkFollowerTick(b *testing.B) {
 func BenchmarkLeaderTickWithHeartbeatsToTwo(b *testing.B) {
 	t := newThree()
 	leader := t.replicas[0].node
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		leader.Tick()
 		leader.Advance(leader.Ready())
@@ -106,6 +120,7 @@ func BenchmarkLeaderTickWithHeartbeatsToTwo(b *testing.B) {
 func BenchmarkHeartbeatSteppedByFollower(b *testing.B) {
 	t := newThree()
 	follower := t.replicas[1].node
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		_ = follower.Step(&pb.Message{Type: pb.MsgHeartbeat.Enum(), From: new(uint64(1)),
 			To: new(uint64(2)), Term: new(uint64(1)), Commit: new(uint64(2))})
@@ -115,6 +130,7 @@ func BenchmarkHeartbeatSteppedByFollower(b *testing.B) {
 
 func BenchmarkHasReadyOfIdleNode(b *testing.B) {
 	t := newThree()
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		_ = t.replicas[1].node.HasReady()
 	}
@@ -125,6 +141,7 @@ func propose(b *testing.B, batch int) {
 	data := make([]byte, 128)
 	since := 0
 	b.ResetTimer()
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		entries := make([]*pb.Entry, batch)
 		for k := range entries {
@@ -152,6 +169,7 @@ func BenchmarkTenThousandIdleGroupsTicked(b *testing.B) {
 		groups = append(groups, newReplica(1+i%3, 1<<30))
 	}
 	b.ResetTimer()
+	defer cpu(b)()
 	for i := 0; i < b.N; i++ {
 		for _, g := range groups {
 			g.node.Tick()
