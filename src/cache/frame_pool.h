@@ -115,7 +115,6 @@ class FramePools {
   // which need not be where the next are asked for.
   Entry* Allocate(size_t bytes, size_t spread);
   void Free(Entry* entry) { pools_[entry->pool]->Free(entry); }
-  size_t WeightOf(size_t bytes) const { return pools_[0]->WeightOf(bytes); }
 
   size_t used_bytes() const;
   size_t mapped_bytes() const;
