@@ -116,6 +116,7 @@ const char* Block::Parse(Slice payload) {
   tags_ = flags == kBlockHasTags ? at + tags_at : nullptr;
   heads_ = at + heads_at;
   restarts_ = at + restarts_at;
+  end_ = at + payload.size();
   prefix_ = Slice(at + prefix_at, prefix_bytes);
   slots_ = at + slots_at;
   keys_ = Slice(at + keys_at, key_bytes);

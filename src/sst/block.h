@@ -260,6 +260,7 @@ class Block {
   const char* heads_;
   const char* restarts_;
   const char* slots_;
+  const char* end_;  // of the payload
   Slice prefix_;
   Slice keys_;
   Slice values_;
@@ -291,7 +292,7 @@ class BlockCursor {
   Slice key() const { return {buffer_.get() + item().key_at, item().key_bytes}; }
   uint64_t trailer() const { return item().trailer; }
   uint64_t expires_at() const { return item().expires_at; }
-  Slice value() const { return block_->values_.substr(item().value_at, item().value_bytes); }
+  Slice value() const { return {block_->values_.data() + item().value_at, item().value_bytes}; }
 
  private:
   struct Item {
@@ -307,6 +308,7 @@ class BlockCursor {
   const Item& item() const { return items_[at_ - begin_]; }
   const char* LoadInterval(uint32_t index);
   void Reserve(size_t bytes, size_t used);
+  void PutKey(size_t used, size_t last_bytes, size_t kept, Slice tail);
 
   const Block* block_ = nullptr;
   uint32_t at_ = 0;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "sst/block.h"
@@ -28,7 +29,8 @@ inline void CopyChunks(char* to, const char* from, size_t size) {
 
 }  // namespace
 
-void BlockCursor::Reserve(size_t bytes, size_t used) {
+// Room for `bytes` bytes of keys, of which the first `used` are kept.
+inline void BlockCursor::Reserve(size_t bytes, size_t used) {
   if (bytes + kChunk <= capacity_) [[likely]]
     return;
   const size_t capacity = std::max(2 * capacity_, bytes + kChunk + 496);
@@ -36,6 +38,26 @@ void BlockCursor::Reserve(size_t bytes, size_t used) {
   if (used > 0) std::memcpy(grown.get(), buffer_.get(), used);
   buffer_ = std::move(grown);
   capacity_ = capacity;
+}
+
+// Puts a key at buffer_[used]: `kept` bytes of the key before it, which has `last_bytes` and ends
+// there, then `tail`.
+inline void BlockCursor::PutKey(size_t used, size_t last_bytes, size_t kept, Slice tail) {
+  Reserve(used + kept + tail.size(), used);
+  char* const to = buffer_.get() + used;
+  if (used == 0) {
+    // A restart keeps the prefix of the block.
+    if (kept > 0) std::memcpy(to, block_->prefix_.data(), kept);
+  } else if (kept <= kChunkedMax) {
+    CopyChunks(to, to - last_bytes, kept);
+  } else {
+    std::memcpy(to, to - last_bytes, kept);
+  }
+  if (tail.size() <= kChunk && block_->end_ - tail.data() >= static_cast<ptrdiff_t>(kChunk)) {
+    std::memcpy(to + kept, tail.data(), kChunk);
+  } else if (!tail.empty()) {
+    std::memcpy(to + kept, tail.data(), tail.size());
+  }
 }
 
 const char* BlockCursor::LoadInterval(uint32_t index) {
@@ -47,52 +69,34 @@ const char* BlockCursor::LoadInterval(uint32_t index) {
   at_ = begin_ = end_ = 0;
   if (items_.size() < end - begin) items_.resize(size_t{1} << block.restart_shift_);
 
-  const size_t prefix_bytes = block.prefix_.size();
-  const char* const readable_end = block.values_.data() + block.values_.size() + kBlockSlackBytes;
   const char* slot = block.SlotAt(begin);
+  Item* item = items_.data();
   uint64_t key_at = block.RestartKeyAt(restart);
   uint64_t value_at = block.RestartValueAt(restart);
-  size_t last_bytes = prefix_bytes;  // of the key before
+  size_t last_bytes = block.prefix_.size();  // of the key before
   size_t used = 0;
-  for (uint32_t i = begin; i < end; ++i, slot += block.slot_bytes_) {
-    const uint64_t shared = block.Shared(slot);
-    const uint64_t length = block.Length(slot);
+  for (uint32_t i = begin; i < end; ++i, ++item, slot += block.slot_bytes_) {
+    const uint64_t kept = block.prefix_.size() + block.Shared(slot);
+    const uint64_t added = block.Length(slot);
     const uint64_t value_bytes = block.ValueBytes(slot);
     const uint64_t trailer = block.Trailer(slot);
-    if (prefix_bytes + shared > last_bytes || key_at > block.keys_.size() ||
-        length > block.keys_.size() - key_at || prefix_bytes + shared + length > kKeyBytesMax ||
-        value_at > block.values_.size() || value_bytes > block.values_.size() - value_at ||
+    if (kept > last_bytes || key_at > block.keys_.size() || added > block.keys_.size() - key_at ||
+        kept + added > kKeyBytesMax || value_at > block.values_.size() ||
+        value_bytes > block.values_.size() - value_at ||
         !IsPointKind(static_cast<uint8_t>(trailer))) {
       return "a data block with a malformed entry";
     }
-    const size_t kept = prefix_bytes + static_cast<size_t>(shared);
-    const auto added = static_cast<size_t>(length);
-    Reserve(used + kept + added, used);
-    char* const to = buffer_.get() + used;
-    if (i == begin) {
-      if (kept > 0) std::memcpy(to, block.prefix_.data(), kept);
-    } else if (const char* last = to - last_bytes; kept <= kChunkedMax) {
-      CopyChunks(to, last, kept);
-    } else {
-      std::memcpy(to, last, kept);
-    }
-    const char* const tail = block.keys_.data() + key_at;
-    if (added <= kChunk && readable_end - tail >= static_cast<ptrdiff_t>(kChunk)) {
-      std::memcpy(to + kept, tail, kChunk);
-    } else if (added > 0) {
-      std::memcpy(to + kept, tail, added);
-    }
-    Item& item = items_[i - begin];
-    item.key_at = static_cast<uint32_t>(used);
-    item.key_bytes = static_cast<uint32_t>(kept + added);
-    item.value_at = static_cast<uint32_t>(value_at);
-    item.value_bytes = static_cast<uint32_t>(value_bytes);
-    item.trailer = trailer;
-    item.expires_at = block.ExpiresAt(slot);
-    used += kept + added;
-    key_at += length;
-    value_at += value_bytes;
+    PutKey(used, last_bytes, kept, Slice(block.keys_.data() + key_at, added));
     last_bytes = kept + added;
+    item->key_at = static_cast<uint32_t>(used);
+    item->key_bytes = static_cast<uint32_t>(last_bytes);
+    item->value_at = static_cast<uint32_t>(value_at);
+    item->value_bytes = static_cast<uint32_t>(value_bytes);
+    item->trailer = trailer;
+    item->expires_at = block.ExpiresAt(slot);
+    used += last_bytes;
+    key_at += added;
+    value_at += value_bytes;
   }
   begin_ = begin;
   end_ = end;

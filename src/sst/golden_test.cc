@@ -63,7 +63,7 @@ std::filesystem::path TestData(const char* name) {
 // As `hexdump -C` shows it.
 std::string HexDump(Slice bytes) {
   std::string dump;
-  char text[8];
+  char text[24];
   for (size_t line = 0; line < bytes.size(); line += 16) {
     std::snprintf(text, sizeof text, "%04zx ", line);
     dump += text;

@@ -27,6 +27,9 @@ constexpr size_t kLargeBlockBytes = 16 << 10;
 constexpr size_t kSmallValueBytes = 256;
 constexpr size_t kMediumValueBytes = 640;
 
+// Larger blocks are only made for single large entries.
+constexpr size_t kBlockTargetMax = 16 << 20;
+
 // Whether (last_key, last_trailer) is before (key, trailer), given the length of the keys' common
 // prefix.
 bool InOrder(Slice last_key, uint64_t last_trailer, Slice key, uint64_t trailer, size_t shared) {
@@ -59,7 +62,7 @@ Status TableBuilder::Fail(Status status) {
 }
 
 size_t TableBuilder::TargetBlockBytes(const key::Entry& next) const {
-  if (options_.block_bytes != 0) return options_.block_bytes;
+  if (options_.block_bytes != 0) return std::min(options_.block_bytes, kBlockTargetMax);
   const uint64_t average =
       (properties_.raw_value_bytes + next.value.size()) / (properties_.entries + 1);
   if (average <= kSmallValueBytes) return kSmallBlockBytes;

@@ -65,6 +65,7 @@ Status TableIterator::Load(uint32_t i, Direction direction) {
     cached = cache_->LookupPinned({file_->identity().file_number, handle.offset});
   if (cached) {
     payload = cached.block();
+    Block::Prefetch(payload);
     pin_ = BlockPin(std::move(cached));
   } else {
     NOKV_TRY(window_.Fetch(i, direction, &stored));

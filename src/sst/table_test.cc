@@ -18,6 +18,7 @@
 #include "sst/table_builder.h"
 #include "sst/table_reader.h"
 #include "sst/test_support.h"
+#include "vfs/memory_file_system.h"
 
 namespace nokv::sst {
 namespace {
@@ -461,6 +462,43 @@ TEST(Table, ReadErrorIsAStatusAndNotTheEnd) {
   ASSERT_TRUE(iterator->Valid());
   EXPECT_TRUE(iterator->status().ok());
   EXPECT_EQ(iterator->key(), "key1500");
+}
+
+TEST(Table, GoesThroughAFileSystem) {
+  base::Random random(17);
+  const Shape shape = {.keys = 400, .compressible = true};
+  const Model model = testing::RandomModel(&random, shape);
+  vfs::MemoryFileSystem fs;
+  ASSERT_TRUE(fs.CreateDirectory("db").ok());
+  {
+    auto file = fs.CreateWritable("db/000007.sst", vfs::FileKind::kTable);
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    TableBuilder builder({.compression = Compression::kLz4}, kNumber, kDatabase, file->get());
+    for (const auto& item : model)
+      ASSERT_TRUE(builder.Add(testing::EntryOf(item)).ok());
+    ASSERT_TRUE(builder.Finish().ok());
+    ASSERT_TRUE((*file)->Sync().ok());
+    ASSERT_TRUE((*file)->Close().ok());
+  }
+  for (const size_t cache_bytes : {size_t{0}, size_t{1} << 20}) {
+    Caching caching(cache_bytes);
+    auto file =
+        fs.OpenRandomAccess("db/000007.sst", vfs::FileKind::kTable, vfs::AccessPattern::kRandom);
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    auto reader = TableReader::Open(caching.Context(), std::move(file).value(), kNumber);
+    ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+    const Status verified = (*reader)->VerifyChecksums();
+    ASSERT_TRUE(verified.ok()) << verified.ToString();
+    ASSERT_NO_FATAL_FAILURE(CompareScans(**reader, model, {}));
+    GetResult pinned;
+    const std::string& key = model.begin()->first.key;
+    ASSERT_TRUE((*reader)
+                    ->Get(key, base::Hash64(key), key::kMaxSequence, {.pin_value = true}, &pinned)
+                    .ok());
+    // The value outlives the reader and its file.
+    reader->reset();
+    EXPECT_EQ(pinned.value, model.begin()->second.value);
+  }
 }
 
 TEST(Table, ManyThreadsReadThroughATinyCache) {
