@@ -101,7 +101,7 @@ function(nokv_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gtest GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()
@@ -135,6 +135,8 @@ function(nokv_install)
     COMPATIBILITY SameMinorVersion)
   install(FILES ${CMAKE_BINARY_DIR}/nokvConfig.cmake ${CMAKE_BINARY_DIR}/nokvConfigVersion.cmake
     DESTINATION ${package_directory})
+  # Relative to the file itself, so that the package works wherever --prefix puts it.
+  file(RELATIVE_PATH NOKV_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
   configure_file(${CMAKE_SOURCE_DIR}/cmake/nokv.pc.in ${CMAKE_BINARY_DIR}/nokv.pc @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/nokv.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
   if(TARGET nokv)
