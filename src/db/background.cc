@@ -276,7 +276,10 @@ void Background::ScheduleCompaction() {
   if (!parts_.automatic_compaction) return;
   const base::MutexLock lock(&mu_);
   if (stopping_ || state() == WriteState::kReadOnly) return;
-  if (compaction_tasks_ >= parts_.compaction_threads) return;
+  if (compaction_tasks_ >= parts_.compaction_threads) {
+    compaction_wanted_ = true;
+    return;
+  }
   ++compaction_tasks_;
   parts_.executor->Submit(base::Lane::kCompaction, [this] { RunCompactions(); });
 }
@@ -299,6 +302,11 @@ void Background::RunCompactions() {
       }
     }
     const base::MutexLock lock(&mu_);
+    // What was asked for after this task last looked must not be forgotten with it.
+    if (std::exchange(compaction_wanted_, false) && !stopping_ &&
+        !cancelled_.load(std::memory_order_relaxed) && state() != WriteState::kReadOnly) {
+      continue;
+    }
     --compaction_tasks_;
     changed_.NotifyAll();
     return;
@@ -363,6 +371,7 @@ Status Background::CompactRange(const key::KeyRange& range, bool rewrite_last_le
   }
   if (status.ok() && rewrite_last_level) status = CompactLevel(last, last, range);
   UpdatePressure();
+  ScheduleCompaction();  // an automatic one may have been refused because of this one's claim
   const base::MutexLock lock(&mu_);
   --manual_compactions_;
   changed_.NotifyAll();

@@ -94,6 +94,8 @@ class Background {
 
   // --- Life ------------------------------------------------------------------------------------------
 
+  // Running compactions give up soon, and no new one begins; flushes go on, for writers may wait for them.
+  void CancelCompactions() { cancelled_.store(true, std::memory_order_relaxed); }
   // No new work, running compactions give up, and nothing runs any more on return.
   void Stop() NOKV_EXCLUDES(mu_);
   WriteState state() const { return state_.load(std::memory_order_acquire); }
@@ -139,6 +141,7 @@ class Background {
   bool flushing_ NOKV_GUARDED_BY(mu_) = false;
   int flush_failures_ NOKV_GUARDED_BY(mu_) = 0;
   size_t compaction_tasks_ NOKV_GUARDED_BY(mu_) = 0;
+  bool compaction_wanted_ NOKV_GUARDED_BY(mu_) = false;  // asked for while all tasks were running
   size_t manual_compactions_ NOKV_GUARDED_BY(mu_) = 0;
   size_t maintenance_tasks_ NOKV_GUARDED_BY(mu_) = 0;
   bool stopping_ NOKV_GUARDED_BY(mu_) = false;

@@ -45,8 +45,8 @@ CommitPipeline::~CommitPipeline() = default;
 Status CommitPipeline::Commit(const PreparedBatch& batch, bool sync) {
   Reserved reserved;
   if (const Status status = Reserve(batch, sync, &reserved); !status.ok()) {
-    // The log could not go on to its next segment: nothing was reserved, but it takes no more.
-    if (status.code() == StatusCode::kIOError) host_->CommitFailed(status);
+    // Nothing was reserved, but a log that cannot go over to its next segment takes no more.
+    if (reserved.log_failed) host_->CommitFailed(status);
     return status;
   }
   Slot& slot = SlotOf(reserved.ticket);
@@ -81,7 +81,7 @@ Status CommitPipeline::Reserve(const PreparedBatch& batch, bool sync, Reserved* 
         NOKV_TRY(host_->MakeLogRoom());
         break;
       case Next::kRingFull: {
-        const uint64_t before = published_.load(std::memory_order_acquire);
+        const uint64_t before = reserved->published_seen;
         SpinThenSleep(publish_word_, [&] {
           return published_.load(std::memory_order_acquire) != before ||
                  failed_from_.load(std::memory_order_acquire) != UINT64_MAX;
@@ -112,7 +112,8 @@ CommitPipeline::Next CommitPipeline::TryReserve(const PreparedBatch& batch,
       *status = Status::Aborted("a column family was dropped meanwhile");
       return Next::kReserved;
     }
-    if (next_ticket_ - published_.load(std::memory_order_acquire) >= kSlots) return Next::kRingFull;
+    reserved->published_seen = published_.load(std::memory_order_acquire);
+    if (next_ticket_ - reserved->published_seen >= kSlots) return Next::kRingFull;
     if (next_seq_ + batch.count > key::kMaxSequence) {
       *status = Status::LimitExceeded("the sequence numbers of this database are used up");
       return Next::kReserved;
@@ -133,7 +134,10 @@ CommitPipeline::Next CommitPipeline::TryReserve(const PreparedBatch& batch,
         // With a prepared segment this writes one small record into mapped memory. Only a batch larger than
         // a segment has its own made here, under the lock: such batches are rare and huge.
         *status = log_->Rotate(batch.rep.size(), next_seq_);
-        if (!status->ok()) return Next::kReserved;
+        if (!status->ok()) {
+          reserved->log_failed = status->code() == StatusCode::kIOError;
+          return Next::kReserved;
+        }
         rotated = true;
         NOKV_CHECK(log_->TryReserve(batch.rep.size(), &reserved->log));
       }

@@ -132,6 +132,8 @@ class CommitPipeline {
     memtable::Memtable* memtable = nullptr;
     uint64_t memtable_id = 0;
     uint64_t full_id = 0;  // the one that had no room
+    uint64_t published_seen = 0;  // when the ring was full
+    bool log_failed = false;      // the log could not go over to its next segment
   };
 
   enum class Next : unsigned char { kReserved, kMemtableFull, kLogFull, kRingFull };

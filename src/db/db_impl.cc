@@ -58,6 +58,14 @@ key::FamilyId IdOf(const ColumnFamily* family) {
   return family == nullptr ? key::kDefaultFamily : family->id();
 }
 
+Status ClosedStatus() { return Status::Closed("the database is closed"); }
+
+// Reading at a snapshot that was released would show an empty database.
+Status CheckSnapshot(const ReadOptions& options) {
+  if (options.snapshot == nullptr || *options.snapshot) return Status::Ok();
+  return Status::InvalidArgument("ReadOptions::snapshot was released or never taken");
+}
+
 Status CheckKeyLength(Slice key) {
   if (key.size() > kKeyBytesMax + key::kFamilyPrefixBytesMax) {
     return Status::LimitExceeded("a key of " + std::to_string(key.size()) +
@@ -151,12 +159,16 @@ Status DbImpl::Write(const WriteOptions& options, WriteBatch&& batch) {
 }
 
 Status DbImpl::SyncLog() {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   NOKV_TRY(background_->CheckWritable());
   return pipeline_->Commit(PreparedBatch{}, /*sync=*/true);
 }
 
 Status DbImpl::CommitBatch(const WriteOptions& options, const WriteBatch& batch) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   NOKV_TRY(background_->CheckWritable());
   const WriteBatch* to_commit = &batch;
@@ -277,6 +289,7 @@ Status DbImpl::Get(const ReadOptions& options,
   value->Reset();
   NOKV_TRY(CheckKey(key));
   NOKV_TRY(CheckFamily(family));
+  NOKV_TRY(CheckSnapshot(options));
   const EngineKeyBuffer engine_key(family, key);
   const base::EpochDomain::Guard guard(&epochs_);
   const ReadView* const view = views_->Borrow();
@@ -340,7 +353,8 @@ void DbImpl::MultiGet(const ReadOptions& options,
                       std::span<PinnableValue> values,
                       std::span<Status> statuses) {
   NOKV_CHECK(keys.size() == values.size() && keys.size() == statuses.size());
-  const Status family_status = CheckFamily(family);
+  Status family_status = CheckFamily(family);
+  if (family_status.ok()) family_status = CheckSnapshot(options);
   const base::EpochDomain::Guard guard(&epochs_);
   const ReadView* const view = views_->Borrow();
   const key::SequenceNumber snapshot =
@@ -358,6 +372,7 @@ void DbImpl::MultiGet(const ReadOptions& options,
 
 std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options, ColumnFamily* family) {
   if (Status alive = CheckFamily(family); !alive.ok()) return NewErrorIterator(std::move(alive));
+  if (Status good = CheckSnapshot(options); !good.ok()) return NewErrorIterator(std::move(good));
   ViewPin view = views_->Pin();
   if (!view) return NewErrorIterator(Status::Closed("the database is closed"));
   const key::SequenceNumber snapshot =
@@ -400,6 +415,8 @@ Snapshot DbImpl::GetSnapshot() {
 // --- Families --------------------------------------------------------------------------------------------------
 
 Result<ColumnFamily*> DbImpl::CreateColumnFamily(std::string_view name) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   if (name.empty() || name.size() > 255) {
     return Status::InvalidArgument("a column family's name is 1 to 255 bytes long");
@@ -419,6 +436,8 @@ Result<ColumnFamily*> DbImpl::CreateColumnFamily(std::string_view name) {
 }
 
 Status DbImpl::DropColumnFamily(ColumnFamily* family) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   const key::FamilyId id = IdOf(family);
   if (id < key::kFirstUserFamily) {
@@ -429,7 +448,13 @@ Status DbImpl::DropColumnFamily(ColumnFamily* family) {
   NOKV_TRY(families_.CheckAlive(id));
   manifest::VersionEdit edit;
   edit.families.push_back({.id = id, .name = family->name(), .dropped = true});
-  NOKV_TRY(versions_->LogAndApply({&edit, 1}, nullptr));
+  if (const Status logged = versions_->LogAndApply({&edit, 1}, nullptr); !logged.ok()) {
+    // The edit may be on the disk all the same, and the next open would then take the family, with all that is
+    // written to it from here on. A new manifest settles that it was not dropped.
+    const Status settled = versions_->MaintainManifest();
+    if (!settled.ok()) background_->EnterReadOnly(settled.WithContext("drop of a column family"));
+    return logged;
+  }
   // The family is gone, durably and for good: its id is never used again. What follows gives its space
   // back; should it not come to that, the next open does it (ClearDroppedFamilies).
   families_.Remove(id);
@@ -452,6 +477,8 @@ Status DbImpl::ClearFamily(key::FamilyId id) {
 // --- On request --------------------------------------------------------------------------------------------------
 
 Status DbImpl::Flush(const FlushOptions& options) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   NOKV_TRY(background_->CheckWritable());
   key::SequenceNumber through;
@@ -473,6 +500,8 @@ Status DbImpl::CompactRange(const CompactRangeOptions& options,
                             ColumnFamily* family,
                             Slice begin,
                             Slice end) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   if (background_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   NOKV_TRY(CheckFamily(family));
   NOKV_TRY(Flush({.wait = true}));
@@ -484,8 +513,9 @@ Status DbImpl::CompactRange(const CompactRangeOptions& options,
 }
 
 Status DbImpl::VerifyChecksums() {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return ClosedStatus();
   const ViewPin view = views_->Pin();
-  if (!view) return Status::Closed("the database is closed");
   for (const auto& level : view->version->levels()) {
     for (const lsm::TableRef& table : level) NOKV_TRY(table->reader().VerifyChecksums());
   }
@@ -494,11 +524,12 @@ Status DbImpl::VerifyChecksums() {
 
 Stats DbImpl::GetStats() {
   Stats stats;
-  const ViewPin view = views_->Pin();
-  if (!view) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) {
     stats.state = "closed";
     return stats;
   }
+  const ViewPin view = views_->Pin();
   stats.database_id = versions_->database_id();
   stats.last_sequence = Visible();
   if (background_ != nullptr) {

@@ -30,6 +30,7 @@
 #include "cache/memory_budget.h"
 #include "db/back_pressure.h"
 #include "db/background.h"
+#include "db/call_gate.h"
 #include "db/commit_pipeline.h"
 #include "db/environment.h"
 #include "db/families.h"
@@ -151,6 +152,9 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   std::unique_ptr<ReadViews> views_;
   std::unique_ptr<Background> background_;
   std::unique_ptr<CommitPipeline> pipeline_;
+
+  // Every call that writes, or looks at more than its view, passes through here.
+  CallGate gate_;
 
   // Memtable switches, one at a time. Before every lock inside the parts.
   base::Mutex switch_mu_;

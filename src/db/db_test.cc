@@ -2,6 +2,7 @@
 
 #include "nokv/db.h"
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -459,6 +460,54 @@ TEST_F(DbFaultTest, EveryFailingCallLeavesADatabaseThatOpensAndHoldsWhatWasAckno
     if (!touched) break;
   }
   EXPECT_GT(k, 60U);
+}
+
+TEST(DbOnDisk, CloseWaitsForCallsAndRefusesLaterOnes) {
+  const auto directory = std::filesystem::temp_directory_path() / "nokv-db-close-test";
+  for (int round = 0; round < 10; ++round) {
+    std::filesystem::remove_all(directory);
+    Options options;
+    options.memory_budget = 16 << 20;
+    options.memtable_bytes = 128 << 10;
+    options.log.segment_bytes = 128 << 10;
+    auto opened = DB::Open(options, directory);
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    DB& db = **opened;
+    std::vector<std::thread> threads;
+    std::atomic<int> acknowledged{0};
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0;; ++i) {
+          const std::string key = std::to_string(t) + "/" + std::to_string(i);
+          Status status = db.Put({.sync = i % 40 == 0}, key, std::string(200, 'v'));
+          if (status.ok() && i % 100 == 50) status = db.Flush({});
+          if (!status.ok()) {
+            ASSERT_TRUE(status.IsClosed()) << status.ToString();
+            return;
+          }
+          acknowledged.fetch_add(1);
+        }
+      });
+    }
+    threads.emplace_back([&] {
+      while (db.GetStats().state != "closed") {
+        std::string value;
+        const Status status = db.Get({}, "0/0", &value);
+        ASSERT_TRUE(status.ok() || status.IsNotFound() || status.IsClosed()) << status.ToString();
+      }
+    });
+    while (acknowledged.load() < 300) std::this_thread::yield();
+    ASSERT_TRUE(db.Close().ok());
+    for (auto& thread : threads) thread.join();
+    opened->reset();
+    auto again = DB::Open(options, directory);
+    ASSERT_TRUE(again.ok()) << again.status().ToString();
+    int count = 0;
+    const auto it = (*again)->NewIterator({});
+    for (it->SeekToFirst(); it->Valid(); it->Next()) ++count;
+    ASSERT_GE(count, acknowledged.load());
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(DbOnDisk, ThreadsWriteReadAndSyncTogether) {

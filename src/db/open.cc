@@ -433,6 +433,9 @@ Status DbImpl::FinishClose() {
   const auto note = [&](Status outcome) {
     if (status.ok()) status = std::move(outcome);
   };
+  gate_.Close();
+  if (background_ != nullptr) background_->CancelCompactions();
+  gate_.WaitUntilEmpty();
   if (pipeline_ != nullptr) {
     pipeline_->Close();
     background_->Stop();
