@@ -745,9 +745,11 @@ TEST(SnapshotSender, AnOlderSnapshotThatReconnectsIsEnoughToo) {
   EXPECT_EQ(n.raft().tracker().Find(NodeId(2))->state, ProgressState::kReplicate);
 }
 
-TEST(SnapshotSender, ASnapshotFromBeforeAMemberIsOfNoUseToIt) {
+class SnapshotForANewMember : public ::testing::TestWithParam<bool> {};
+TEST_P(SnapshotForANewMember, ContainsTheChangeThatAddedIt) {
   TestNode::Start start;
   start.voters = {1};
+  start.any_snapshot = GetParam();
   TestNode n(1, start);
   n.Lead();
   ConfState one;
@@ -774,6 +776,9 @@ TEST(SnapshotSender, ASnapshotFromBeforeAMemberIsOfNoUseToIt) {
   static_cast<void>(n.Step(MakeMessage(MessageType::kHeartbeatResp, 2, 1, 1)));
   EXPECT_EQ(n.Take(MessageType::kSnap).size(), 1U);
 }
+
+INSTANTIATE_TEST_SUITE_P(StorageThatListensAndOneThatDoesNot, SnapshotForANewMember,
+                         ::testing::Bool());
 
 TEST(SnapshotSender, ToAnInactivePeerWaitsUntilItSpeaks) {
   Compacted c;

@@ -12,6 +12,11 @@ std::vector<NodeId> Ids(const std::vector<uint64_t>& numbers) {
   return ids;
 }
 
+class AnySnapshotStorage final : public MemoryStorage {
+ public:
+  SnapshotRef GetSnapshot(NodeId, Index) override { return snapshot(); }
+};
+
 }  // namespace
 
 Message MakeMessage(MessageType type, uint64_t from, uint64_t to, uint64_t term) {
@@ -35,7 +40,8 @@ std::vector<Entry> MakeEntries(uint64_t first, std::initializer_list<uint64_t> t
 }
 
 TestNode::TestNode(uint64_t id, const Start& start, const Tweak& tweak)
-    : disk_(std::make_unique<MemoryStorage>()) {
+    : disk_(start.any_snapshot ? std::make_unique<AnySnapshotStorage>()
+                               : std::make_unique<MemoryStorage>()) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->conf_state.voters = Ids(start.voters);
   snapshot->conf_state.learners = Ids(start.learners);

@@ -27,6 +27,8 @@ class TestNode {
     std::vector<uint64_t> learners = {};
     std::vector<uint64_t> terms = {};
     HardState hard_state = {};
+    // A storage that answers with the snapshot it has, however far it was asked to reach.
+    bool any_snapshot = false;
   };
   TestNode(uint64_t id, const Start& start, const Tweak& tweak = nullptr);
   explicit TestNode(uint64_t id) : TestNode(id, Start()) {}
