@@ -57,7 +57,7 @@ class Driver {
     if ((flags & 32) != 0) config_.inflight_count_max = 2;
     if ((flags & 64) != 0) config_.uncommitted_bytes_max = 50;
     config_.check_invariants = true;
-    Result<std::unique_ptr<RawNode>> node = RawNode::Create(config_);
+    nokv::Result<std::unique_ptr<RawNode>> node = RawNode::Create(config_);
     NOKV_CHECK(node.ok());
     node_ = std::move(*node);
   }
