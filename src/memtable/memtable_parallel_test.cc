@@ -117,6 +117,30 @@ class Pipeline {
   std::atomic<SequenceNumber> visible_{0};
 };
 
+// Where threads wait for each other, to go on as close together as can be.
+class Rendezvous {
+ public:
+  explicit Rendezvous(uint64_t thread_count) : thread_count_(thread_count) {}
+
+  void Meet() {
+    const uint64_t before = arrived_.fetch_add(1, std::memory_order_acq_rel);
+    const uint64_t all = before / thread_count_ * thread_count_ + thread_count_;
+    if (before + 1 == all) arrived_.notify_all();
+    // Patient before it sleeps: on a busy machine whoever gives up the processor is back much
+    // later, and the threads would hardly ever run side by side.
+    for (int spin = 0; spin < 50'000; ++spin) {
+      if (arrived_.load(std::memory_order_acquire) >= all) return;
+      base::CpuRelax();
+    }
+    for (uint64_t now; (now = arrived_.load(std::memory_order_acquire)) < all;)
+      arrived_.wait(now);
+  }
+
+ private:
+  const uint64_t thread_count_;
+  std::atomic<uint64_t> arrived_{0};
+};
+
 void CheckGet(const History& history,
               const Memtable& table,
               const std::string& key,
@@ -204,17 +228,17 @@ TEST(MemtableParallel, ReadersSeeExactlyThePublishedPrefix) {
 
 TEST(MemtableParallel, WritersOfOneNewKeyEndWithOneNode) {
   constexpr size_t kThreads = 2;
-  constexpr SequenceNumber kRounds = 400;
+  constexpr SequenceNumber kRounds = 3000;
   // Tall nodes: linking them takes long, so the other writer often meets one that is half linked.
   std::vector<std::string> keys;
   for (uint64_t n = 0; keys.size() < kRounds; ++n) {
     std::string key = Hexadecimal(base::Mix64(n));
-    if (Node::HeightFor(base::Hash64(key)) >= 10) keys.push_back(std::move(key));
+    if (Node::HeightFor(base::Hash64(key)) >= 6) keys.push_back(std::move(key));
   }
-  const auto table = Make(size_t{4} << 20);
+  const auto table = Make(size_t{8} << 20);
   const size_t charge = Memtable::ChargeFor(16, 8);
   ASSERT_TRUE(table->TryReserve(kThreads * kRounds * charge, kThreads * kRounds));
-  std::atomic<uint64_t> arrived{0};
+  Rendezvous rendezvous(kThreads);
   std::vector<std::thread> threads;
   for (uint64_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -223,11 +247,7 @@ TEST(MemtableParallel, WritersOfOneNewKeyEndWithOneNode) {
         const std::string& key = keys[round];
         const uint64_t hash = base::Hash64(key);
         const SequenceNumber seq = round * kThreads + (t + round) % kThreads + 1;
-        arrived.fetch_add(1, std::memory_order_acq_rel);
-        for (int spin = 0; arrived.load(std::memory_order_acquire) < (round + 1) * kThreads;
-             ++spin) {
-          spin < 200 ? base::CpuRelax() : std::this_thread::yield();
-        }
+        rendezvous.Meet();
         table->Add({key, key::PackTrailer(seq, key::Kind::kPut), 0, "12345678"}, hash);
         // Whoever made the node, this thread's version is found at once.
         ASSERT_TRUE(table->Get(key, hash, seq, &found));

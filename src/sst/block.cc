@@ -227,7 +227,6 @@ bool Block::Search(Slice rest, size_t before, uint64_t trailer, Position* positi
     Slice next;
     if (!RestartRest(restart + 1, &next)) return false;
     position->equal = next == rest;
-    position->value_at = RestartValueAt(restart + 1);
   }
   return true;
 }

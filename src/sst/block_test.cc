@@ -111,7 +111,7 @@ TEST(Block, AnswersLikeAMapOfRandomEntries) {
 
 TEST(Block, FindsEveryEntryAtItsOwnPlace) {
   base::Random random(7);
-  for (const size_t keys : {1UL, 7UL, 8UL, 9UL, 159UL, 160UL, 161UL, 900UL}) {
+  for (const size_t keys : {1UL, 7UL, 8UL, 9UL, 127UL, 128UL, 129UL, 900UL}) {
     Model model;
     for (size_t i = 0; i < keys; ++i) {
       model[{Numbered("key", i * 7919 % 100'003), key::PackTrailer(5, key::Kind::kPut)}] = {
@@ -137,12 +137,32 @@ struct ExactCopy {
   std::vector<char> copy;
 };
 
+// Asks for everything and reads every byte of the answers.
+uint64_t TouchEverything(const Block& block, const Model& model) {
+  uint64_t sum = 0;
+  BlockCursor cursor;
+  cursor.Attach(&block);
+  for (const auto& item : model) {
+    BlockEntry entry;
+    const uint64_t hash = base::Hash64(item.first.key);
+    if (block.Find(item.first.key, hash, item.first.trailer, &entry) == Block::Found::kYes) {
+      sum += base::Hash64(entry.value);
+    }
+    uint32_t index;
+    if (!block.LowerBound(item.first.key, item.first.trailer, &index)) continue;
+    if (index >= block.entry_count() || cursor.MoveTo(index) != nullptr) continue;
+    sum += base::Hash64(cursor.key()) + base::Hash64(cursor.value());
+  }
+  return sum;
+}
+
 // Checksums keep damage from getting here; the decoder must still be safe against it.
 TEST(Block, DamagedBytesNeverLeadOutsideTheBlock) {
   base::Random random(99);
   const Shape shapes[] = {{.keys = 20, .value_bytes = 20},
                           {.keys = 20, .versions = 6, .key_bytes = 30, .alphabet = 3}};
   int damaged = 0;
+  uint64_t touched = 0;
   for (const Shape& shape : shapes) {
     const Model model = testing::RandomModel(&random, shape);
     const std::string payload = BuildBlock(model, 8);
@@ -157,17 +177,7 @@ TEST(Block, DamagedBytesNeverLeadOutsideTheBlock) {
           continue;
         }
         damaged += block.Verify() != nullptr ? 1 : 0;
-        BlockCursor cursor;
-        cursor.Attach(&block);
-        for (const auto& item : model) {
-          BlockEntry entry;
-          (void)block.Find(item.first.key, base::Hash64(item.first.key), item.first.trailer,
-                           &entry);
-          uint32_t index;
-          if (block.LowerBound(item.first.key, item.first.trailer, &index)) {
-            if (index < block.entry_count()) (void)cursor.MoveTo(index);
-          }
-        }
+        touched += TouchEverything(block, model);
       }
     }
     for (size_t size = 0; size < payload.size(); ++size) {
@@ -179,6 +189,29 @@ TEST(Block, DamagedBytesNeverLeadOutsideTheBlock) {
     }
   }
   EXPECT_GT(damaged, 0);
+  EXPECT_NE(touched, 0U);
+}
+
+TEST(Block, RefusesARestartThatSharesBytes) {
+  Model model;
+  model[{"key", key::PackTrailer(1, key::Kind::kPut)}] = {0, "value"};
+  std::string payload = BuildBlock(model, 8);
+  // Header, one tag, one head, one restart of two bytes; its rest is empty and lengths have no
+  // width.
+  ASSERT_EQ(payload[14], 0);
+  model[{"other", key::PackTrailer(1, key::Kind::kPut)}] = {0, "value"};
+  payload = BuildBlock(model, 8);
+  const size_t shared_at = kBlockHeaderBytes + 2 + 8 + 2;
+  ASSERT_EQ(payload[shared_at], 0);
+  ASSERT_EQ(payload[shared_at + 1], 3);
+  payload[shared_at] = 1;
+  Block block;
+  ASSERT_EQ(block.Parse(payload), nullptr);
+  EXPECT_NE(block.Verify(), nullptr);
+  BlockEntry entry;
+  EXPECT_EQ(block.Find("other", base::Hash64("other"), UINT64_MAX, &entry), Block::Found::kDamaged);
+  uint32_t index;
+  EXPECT_FALSE(block.LowerBound("other", UINT64_MAX, &index));
 }
 
 TEST(Block, RestartIntervalIsRoundedUpToAPowerOfTwo) {

@@ -377,14 +377,36 @@ TEST(Damage, DecompressionBombsAreRefusedBeforeMemoryIsTaken) {
       const auto reader = TryOpen(std::make_shared<std::string>(forged));
       ASSERT_TRUE(reader.ok());
       GetResult result;
-      ExpectNamesTheFile(
-          (*reader)->Get("key", base::Hash64("key"), 1, {.pin_value = true}, &result), "bomb");
+      const Status status =
+          (*reader)->Get("key", base::Hash64("key"), 1, {.pin_value = true}, &result);
+      ExpectNamesTheFile(status, "bomb");
+      const bool over = claim > (*reader)->properties().block_bytes_max;
+      EXPECT_EQ(status.message().find("beyond the limit") != std::string::npos, over);
       const auto iterator = (*reader)->NewIterator({});
       iterator->SeekToFirst();
       EXPECT_FALSE(iterator->Valid());
       ExpectNamesTheFile(iterator->status(), "bomb");
     }
   }
+  // Nothing at all, in a number longer than it need be.
+  const std::string table = BuildTable(model, {.compression = Compression::kLz4});
+  const BlockHandle handle = DataBlocks(table, FooterOf(table))[0];
+  std::string empty = table.substr(handle.offset, handle.payload_bytes);
+  empty.replace(0, 3, std::string("\x80\x80\0", 3));
+  std::string forged = table;
+  ASSERT_NO_FATAL_FAILURE(Forge(&forged, handle, empty, Compression::kLz4));
+  base::EpochDomain epochs;
+  const auto cache = cache::BlockCache::Create(
+      {.capacity_bytes = 4 << 20, .min_capacity_bytes = 1 << 20, .shards = 1, .epochs = &epochs});
+  const auto reader = TableReader::Open(
+      {.cache = cache.get(), .database_id = kDatabase},
+      std::make_unique<testing::BytesReader>(std::make_shared<std::string>(forged),
+                                             "db/000007.sst"),
+      kNumber);
+  ASSERT_TRUE(reader.ok());
+  GetResult result;
+  ExpectNamesTheFile((*reader)->Get("key", base::Hash64("key"), 1, {.pin_value = true}, &result),
+                     "empty");
   size_t raw_bytes;
   std::string huge;
   base::PutVarint64(&huge, UINT64_MAX);

@@ -25,7 +25,8 @@ void IndexBuilder::AddBorder(const Border& border) {
   const bool same_key =
       border.shared == border.next_key.size() && border.shared == border.last_key.size();
   NOKV_CHECK(same_key || border.shared < border.next_key.size());
-  const Slice fence = same_key ? border.next_key : border.next_key.substr(0, border.shared + 1);
+  // All of next_key if it is last_key, too.
+  const Slice fence = border.next_key.substr(0, border.shared + 1);
   const size_t shared = CommonPrefixLength(last_fence_, fence);
   base::PutVarint32(&border_, static_cast<uint32_t>(shared));
   base::PutVarint32(&border_, static_cast<uint32_t>(fence.size() - shared));

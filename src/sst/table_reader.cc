@@ -121,6 +121,7 @@ Status TableReader::Get(Slice key,
   if (const char* wrong = block.Parse(payload)) return file_.Damaged(handle.offset, wrong);
   BlockEntry entry;
   const Block::Found found = block.Find(key, hash, trailer, &entry);
+  if (found != Block::Found::kYes) result->pin.Reset();
   if (found == Block::Found::kNo) return {};
   if (found == Block::Found::kDamaged) {
     return file_.Damaged(handle.offset, "a data block with a malformed entry");

@@ -49,7 +49,7 @@ struct ReadOptions {
 };
 
 // The answer to a point read. Confined to one thread. Each Get lets go of what the one before
-// pinned.
+// pinned, and pins nothing if it finds nothing.
 struct GetResult {
   bool found = false;
   uint64_t trailer = 0;

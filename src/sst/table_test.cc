@@ -363,6 +363,10 @@ TEST(Table, PinnedValueOutlivesEviction) {
     EXPECT_EQ(held[i].value, std::string(500, static_cast<char>('a' + i * 10 % 26)));
     EXPECT_FALSE(held[i].pin.empty());
   }
+  // The next question lets go of it.
+  ASSERT_TRUE(reader->Get("absent", base::Hash64("absent"), 1, {.pin_value = true}, &held[0]).ok());
+  EXPECT_FALSE(held[0].found);
+  EXPECT_TRUE(held[0].pin.empty());
 }
 
 TEST(Table, HitInTheCacheReadsNothingAndPinsNothingUnderAGuard) {
@@ -379,7 +383,10 @@ TEST(Table, HitInTheCacheReadsNothingAndPinsNothingUnderAGuard) {
   for (const auto& item : model) {
     const base::EpochDomain::Guard guard(&caching.epochs);
     GetResult result;
-    ASSERT_TRUE(reader->Get(item.first.key, base::Hash64(item.first.key), 1, {}, &result).ok());
+    const uint64_t hash = base::Hash64(item.first.key);
+    ASSERT_TRUE(reader->Get(item.first.key, hash, 1, {.pin_value = true}, &result).ok());
+    EXPECT_FALSE(result.pin.empty());
+    ASSERT_TRUE(reader->Get(item.first.key, hash, 1, {}, &result).ok());
     ASSERT_TRUE(result.found);
     EXPECT_TRUE(result.pin.empty());
   }
