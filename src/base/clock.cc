@@ -13,9 +13,10 @@ class SystemClock final : public Clock {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
   }
-  uint64_t WallMillis() override {
+  uint64_t WallMillis() override { return WallMicros() / 1000; }
+  uint64_t WallMicros() override {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
   }
   void SleepMicros(uint64_t micros) override {
     std::this_thread::sleep_for(std::chrono::microseconds(micros));

@@ -15,6 +15,8 @@ class Clock {
   virtual uint64_t NowMicros() = 0;
   // Milliseconds since the Unix epoch: for expiry times. May jump in both directions.
   virtual uint64_t WallMillis() = 0;
+  // The same in microseconds, as fine as the clock tells them: never another millisecond than WallMillis.
+  virtual uint64_t WallMicros() { return WallMillis() * 1000; }
   virtual void SleepMicros(uint64_t micros) = 0;
 
   // The clock of this machine. Never destroyed.

@@ -33,7 +33,7 @@ bool ReadExpiry(CommandContext& ctx, Slice text, TimeUnit unit, TimeBase base, i
   int64_t value = 0;
   if (!ReadInt64(ctx, text, &value)) return false;
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-  const auto now = static_cast<int64_t>(ctx.now_ms);
+  const auto now = static_cast<int64_t>(ctx.now_ms());
   bool fits = value > 0 && (unit == TimeUnit::kMillis || value <= kMax / 1000);
   if (fits && unit == TimeUnit::kSeconds) value *= 1000;
   if (fits && base == TimeBase::kRelative) {

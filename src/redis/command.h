@@ -98,7 +98,10 @@ struct CommandContext {
   Store& store;
   ReplyWriter& reply;
   Service& service;
-  uint64_t now_ms;               // wall clock, sampled once per command
+  uint64_t sampled_ms = 0;       // see now_ms
+
+  // The wall clock, read when a command first asks and the same until it is done.
+  uint64_t now_ms();
 
   Slice arg(size_t i) const { return args[i]; }
 

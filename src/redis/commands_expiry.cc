@@ -64,7 +64,7 @@ bool ReadMoment(CommandContext& ctx, TimeUnit unit, TimeBase base, int64_t* at_m
   bool fits = true;
   if (unit == TimeUnit::kSeconds) fits = !__builtin_mul_overflow(*at_ms, 1000, at_ms);
   if (fits && base == TimeBase::kRelative) {
-    fits = !__builtin_add_overflow(*at_ms, static_cast<int64_t>(ctx.now_ms), at_ms);
+    fits = !__builtin_add_overflow(*at_ms, static_cast<int64_t>(ctx.now_ms()), at_ms);
   }
   if (!fits) ReplyInvalidExpiry(ctx);
   return fits;
@@ -83,7 +83,7 @@ void SetExpiry(CommandContext& ctx, TimeUnit unit, TimeBase base) {
         const Found& now = found.front();
         changed = now.exists && conditions.Allow(at_ms, now.expires_at_ms);
         if (!changed) return;
-        if (at_ms <= static_cast<int64_t>(ctx.now_ms)) {
+        if (at_ms <= static_cast<int64_t>(ctx.now_ms())) {
           mutations->push_back(Mutation::Delete(key));
           return;
         }
@@ -104,7 +104,7 @@ void ReplyExpiry(CommandContext& ctx, TimeUnit unit, TimeBase base) {
   if (!status.ok()) return ctx.ReplyStatus(status);
   if (value.expires_at() == 0) return ctx.reply.Integer(kNoExpiry);
   auto at = static_cast<int64_t>(value.expires_at());
-  if (base == TimeBase::kRelative) at = std::max<int64_t>(0, at - static_cast<int64_t>(ctx.now_ms));
+  if (base == TimeBase::kRelative) at = std::max<int64_t>(0, at - static_cast<int64_t>(ctx.now_ms()));
   if (unit == TimeUnit::kSeconds) {
     at = static_cast<int64_t>((static_cast<uint64_t>(at) + 500) / 1000);
   }

@@ -83,8 +83,7 @@ void CommandList(CommandContext& ctx) {
   std::vector<std::string_view> names;
   for (size_t i = 0; i < table.count(); ++i) {
     const CommandSpec& spec = table.at(i);
-    const bool top = spec.name.find('|') == std::string_view::npos;
-    bool listed = filter == Filter::kNone && top;
+    bool listed = filter == Filter::kNone;
     if (filter == Filter::kCategory) listed = InCategory(spec, wanted);
     if (filter == Filter::kPattern) {
       listed = GlobMatches(wanted, spec.name, LetterCase::kIgnored);
@@ -150,10 +149,7 @@ void ConfigSet(CommandContext& ctx) {
 }
 
 void ConfigResetStat(CommandContext& ctx) {
-  Metrics& metrics = ctx.service.metrics();
-  const size_t commands = metrics.per_command.size();
-  metrics = Metrics();
-  metrics.per_command.resize(commands);
+  ctx.service.metrics().Reset();
   ctx.reply.Ok();
 }
 
@@ -190,10 +186,10 @@ void FunctionFlush(CommandContext& ctx) {
 }
 
 void Time(CommandContext& ctx) {
-  const uint64_t micros = ctx.service.clock()->NowMicros() % 1000;
+  const uint64_t now = ctx.service.clock()->WallMicros();
   ctx.reply.Array(2);
-  ctx.reply.BulkInteger(static_cast<int64_t>(ctx.now_ms / 1000));
-  ctx.reply.BulkInteger(static_cast<int64_t>(ctx.now_ms % 1000 * 1000 + micros));
+  ctx.reply.BulkInteger(static_cast<int64_t>(now / 1'000'000));
+  ctx.reply.BulkInteger(static_cast<int64_t>(now % 1'000'000));
 }
 
 void Wait(CommandContext& ctx) {
@@ -238,7 +234,7 @@ void Shutdown(CommandContext& ctx) {
 }
 
 void LastSave(CommandContext& ctx) {
-  ctx.reply.Integer(static_cast<int64_t>(ctx.now_ms / 1000));
+  ctx.reply.Integer(static_cast<int64_t>(ctx.now_ms() / 1000));
 }
 
 void Role(CommandContext& ctx) {

@@ -83,9 +83,9 @@ bool ParseOptions(CommandContext& ctx, size_t first, OptionSet allowed, SetOptio
 }
 
 // A put, or a delete if the moment of expiry has come already.
-Mutation PutOrExpire(const CommandContext& ctx, Slice key, Slice value, int64_t expires_at_ms) {
+Mutation PutOrExpire(CommandContext& ctx, Slice key, Slice value, int64_t expires_at_ms) {
   const auto at = static_cast<uint64_t>(expires_at_ms);
-  if (at != 0 && at <= ctx.now_ms) return Mutation::Delete(key);
+  if (at != 0 && at <= ctx.now_ms()) return Mutation::Delete(key);
   return Mutation::Put(key, value, at);
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <memory>
 #include <set>
 #include <string>
@@ -71,6 +72,47 @@ class ConnectionTest : public ::testing::Test {
 TEST_F(ConnectionTest, AnswersPipelinedRequestsInOrder) {
   EXPECT_EQ(Raw("PING\r\n*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\nSET a 1\r\nINCR a\r\nGET a\r\n"),
             "+PONG\r\n$2\r\nhi\r\n+OK\r\n:2\r\n$1\r\n2\r\n");
+}
+
+// A sanitizer sees it if the statistics of the running command move.
+TEST_F(ConnectionTest, ResettingTheStatisticsCountsItself) {
+  Say("GET a");
+  EXPECT_EQ(Say("CONFIG RESETSTAT"), "+OK\r\n");
+  const std::string info = Say("INFO commandstats");
+  EXPECT_NE(info.find("cmdstat_config|resetstat:calls=1,"), std::string::npos) << info;
+  EXPECT_EQ(info.find("cmdstat_get:"), std::string::npos) << info;
+}
+
+TEST_F(ConnectionTest, CommandListNamesSubcommandsAsWell) {
+  const std::string names = Say("COMMAND LIST");
+  EXPECT_NE(names.find("\r\nconfig|get\r\n"), std::string::npos);
+  EXPECT_NE(names.find("\r\nget\r\n"), std::string::npos);
+}
+
+TEST_F(ConnectionTest, EveryCommandReadsTheMillisecondItRunsIn) {
+  const uint64_t at = clock_.WallMillis() + 5000;
+  EXPECT_EQ(Say("SET a v PXAT " + std::to_string(at)), "+OK\r\n");
+  clock_.Advance(999);  // into the next millisecond
+  ASSERT_EQ(clock_.WallMillis(), at - 4999);
+  EXPECT_EQ(Say("PTTL a"), ":4999\r\n");
+}
+
+TEST_F(ConnectionTest, TimeNeverGoesBack) {
+  const auto micros_of_time = [this] {
+    unsigned long long seconds = 0;
+    unsigned long long micros = 0;
+    const std::string reply = Say("TIME");
+    EXPECT_EQ(std::sscanf(reply.c_str(), "*2\r\n$%*d\r\n%llu\r\n$%*d\r\n%llu", &seconds, &micros), 2);
+    return seconds * 1'000'000 + micros;
+  };
+  uint64_t last = micros_of_time();
+  for (int i = 0; i < 5000; ++i) {
+    clock_.Advance(7);
+    const uint64_t now = micros_of_time();
+    ASSERT_GE(now, last);
+    ASSERT_EQ(now / 1000, clock_.WallMillis());
+    last = now;
+  }
 }
 
 TEST_F(ConnectionTest, KeepsHalfARequestUntilTheRestComes) {

@@ -45,6 +45,11 @@ bool HasArity(const CommandSpec& spec, size_t count) {
 
 }  // namespace
 
+uint64_t CommandContext::now_ms() {
+  if (sampled_ms == 0) sampled_ms = service.clock()->WallMillis();
+  return sampled_ms;
+}
+
 void CommandContext::ReplyArity() const { ReplyArityOf(spec, &reply); }
 
 void CommandContext::ReplyStatus(const Status& status) const {
@@ -64,14 +69,6 @@ void CommandContext::ReplyStatus(const Status& status) const {
 Dispatcher::Dispatcher(Store* store, Service* service)
     : store_(store), service_(service), table_(CommandTable::Get()) {
   service_->metrics().per_command.resize(table_.count());
-}
-
-uint64_t Dispatcher::WallMillis(uint64_t now_micros) {
-  if (wall_read_micros_ == 0 || now_micros - wall_read_micros_ >= kWallPeriodMicros) {
-    wall_ms_ = service_->clock()->WallMillis();
-    wall_read_micros_ = now_micros;
-  }
-  return wall_ms_;
 }
 
 const CommandSpec* Dispatcher::Resolve(std::span<const Slice> args, ReplyWriter* reply) {
@@ -120,8 +117,7 @@ Dispatcher::Outcome Dispatcher::Run(std::span<const Slice> args,
     of = &metrics.per_command[table_.IndexOf(*spec)];
     if (MayRun(*spec, args, *session, reply)) {
       session->last_command = spec;
-      CommandContext ctx{args,   *spec,     *session,
-                         *store_, *reply, *service_, WallMillis(started_micros)};
+      CommandContext ctx{args, *spec, *session, *store_, *reply, *service_};
       spec->handler(ctx);
       *ended_micros = service_->clock()->NowMicros();
       ++metrics.commands;

@@ -33,16 +33,10 @@ class Dispatcher {
   const CommandSpec* Resolve(std::span<const Slice> args, ReplyWriter* reply);
   bool MayRun(const CommandSpec& spec, std::span<const Slice> args, const Session& session,
               ReplyWriter* reply);
-  uint64_t WallMillis(uint64_t now_micros);
 
   Store* const store_;
   Service* const service_;
   const CommandTable& table_;
-
-  // The wall clock is read once per kWallPeriodMicros and moved on by the monotonic one in between.
-  static constexpr uint64_t kWallPeriodMicros = 1000;
-  uint64_t wall_ms_ = 0;
-  uint64_t wall_read_micros_ = 0;
 };
 
 }  // namespace nokv::redis

@@ -3,9 +3,11 @@
 // Metrics: what the server has done since it started or since CONFIG RESETSTAT.
 // INFO and the metrics endpoint read them. Confined to the loop's thread.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "redis/latency_histogram.h"
@@ -38,6 +40,14 @@ struct Metrics {
   std::map<std::string, uint64_t, std::less<>> errors_by_code;
   // By the index of the command in its table (CommandTable::IndexOf).
   std::vector<CommandMetrics> per_command;
+
+  // The entries of per_command stay where they are: the dispatcher holds the one of the running command.
+  void Reset() {
+    std::vector<CommandMetrics> kept = std::move(per_command);
+    *this = Metrics();
+    std::fill(kept.begin(), kept.end(), CommandMetrics());
+    per_command = std::move(kept);
+  }
 };
 
 }  // namespace nokv::redis

@@ -37,6 +37,7 @@ class Generator:
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.now = int(time.time())
+        self.relative = 0
 
     def key(self):
         return self.random.choice(KEYS)
@@ -57,13 +58,21 @@ class Generator:
     def decimal(self):
         return self.random.choice(FLOATS)
 
-    # Expiries are far away or in the past: none falls due between the two servers' turns.
-    def expiry(self, relative, millis):
+    # Expiries are far away or in the past: none falls due between the two servers' turns. Relative ones of
+    # the future differ from each other and from the absolute ones by seconds, whenever they are sent: else
+    # GT and LT would compare what millisecond each server was in. So `compared` (by GT or LT) leaves out
+    # the large ones that come twice.
+    def expiry(self, relative, millis, compared=False):
         r = self.random.random()
         if r < 0.25:
-            return self.random.choice([i for i in INTEGERS if i not in ("1", "2", "5", "10", "100")])
+            left_out = ["1", "2", "5", "10", "100"]
+            if relative and compared:
+                left_out += ["2147483647", "2147483648", "4294967296", "9223372036854775"]
+            return self.random.choice([i for i in INTEGERS if i not in left_out])
         if relative:
-            return str(self.random.choice([-10, -1, 0, 200, 1000, 86400]) * (1000 if millis else 1))
+            self.relative += 1
+            ahead = self.random.choice([10**6, 3 * 10**6, 2 * 10**7]) + self.relative
+            return str(self.random.choice([-10, -1, 0, ahead, ahead, ahead]) * (1000 if millis else 1))
         offset = self.random.choice([-100000, -100, 500, 86400, 10**7])
         return str((self.now + offset) * (1000 if millis else 1))
 
@@ -151,7 +160,7 @@ class Generator:
                               ["COMMAND", "INFO", r.choice(["get", "SET", "mset", "nosuch", "rename",
                                                             "config|get", "client|id", "expire", "dbsize"])],
                               ["COMMAND", "LIST", r.choice(["foo", "filterby"])],
-                              ["CONFIG", "GET", r.choice(["maxmemory", "nosuch", "timeout", "hz",
+                              ["CONFIG", "RESETSTAT"], ["CONFIG", "GET", r.choice(["maxmemory", "nosuch", "timeout", "hz",
                                                           "slowlog-max-len", "list-max-*-size",
                                                           "MAXMEMORY-policy", "proto-max-bulk-len"])],
                               self.config_set()]),
@@ -182,7 +191,8 @@ class Generator:
     def expire(self, name, relative, millis):
         flags = self.random.choice([[], [], ["NX"], ["XX"], ["GT"], ["LT"], ["NX", "XX"], ["GT", "LT"],
                                     ["XX", "GT"], ["xx", "lt"], ["NX", "GT"], ["foo"], ["nx", "nx"]])
-        return [name, self.key(), self.expiry(relative, millis)] + flags
+        compared = any(flag.upper() in ("GT", "LT") for flag in flags)
+        return [name, self.key(), self.expiry(relative, millis, compared)] + flags
 
     def wrong(self):
         """Unknown commands and wrong numbers of arguments."""
@@ -313,6 +323,7 @@ def main():
     nokv = resp.start_nokv(options.nokv)
     generator = Generator(options.seed)
     different = done = 0
+    started = time.time()
     try:
         pairs = {}
         for protocol in ("2", "3"):
@@ -334,6 +345,8 @@ def main():
                     for connection in pairs[protocol]:
                         connection("FLUSHALL")
             done += len(commands)
+            if done // 100_000 > (done - len(commands)) // 100_000:
+                print("%d commands so far, %d different" % (done, different), flush=True)
         for _ in range(options.streams):
             stream = broken_stream(generator)
             ours, theirs = raw_exchange(nokv.port, stream), raw_exchange(redis.port, stream)
@@ -351,7 +364,8 @@ def main():
         redis.remove()
         status = nokv.stop()
         nokv.remove()
-    print("%d commands, %d streams, %d different replies" % (done, options.streams, different))
+    print("%d commands, %d streams, %d different replies, %d s" % (
+        done, options.streams, different, time.time() - started))
     return 0 if different == 0 and status == 0 else 1
 
 
