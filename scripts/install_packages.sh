@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config libzstd-dev liblz4-dev libxxhash-dev libcli11-dev)
-test=(libgtest-dev libgmock-dev libbenchmark-dev python3 redis-tools)
+test=(libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev python3 redis-tools)
 
 wanted=()
 for set in "${@:-build test}"; do
