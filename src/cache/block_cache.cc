@@ -147,6 +147,12 @@ Entry* BlockCache::Find(const BlockKey& key) {
   return entry;
 }
 
+bool BlockCache::Contains(const BlockKey& key) const {
+  const base::EpochDomain::Guard guard(epochs_);
+  const uint64_t hash = HashOf(key);
+  return shards_[(hash >> 1) >> shard_shift_]->Find(key, hash) != nullptr;
+}
+
 // A handle for an entry whose count a pin was just added to.
 BlockCache::Handle BlockCache::Pinned(Entry* entry, uint32_t refs_before) {
   if (refs_before < Entry::kPinRef) {
@@ -244,6 +250,13 @@ void BlockCache::Resize(size_t bytes) {
 
 size_t BlockCache::used_bytes() const {
   return pools_->mapped_bytes();
+}
+
+size_t BlockCache::free_bytes() const {
+  CacheStats stats;
+  for (const auto& shard : shards_)
+    shard->AddTo(&stats);
+  return capacity() - std::min(capacity(), stats.bytes);
 }
 
 CacheStats BlockCache::stats() const {

@@ -172,6 +172,9 @@ class BlockCache final : private MemoryBudget::Elastic {
   // Like Lookup, but keeps the block alive beyond any guard, and needs none.
   [[nodiscard]] Handle LookupPinned(const BlockKey& key);
 
+  // Whether the block is here; counts as no use of it. Needs no guard.
+  [[nodiscard]] bool Contains(const BlockKey& key) const;
+
   // Memory for a block of `bytes` bytes, which Insert takes. The bytes are not initialised; the
   // first is aligned to 64. REQUIRES: 0 < bytes <= kBlockBytesMax.
   [[nodiscard]] Buffer Allocate(size_t bytes);
@@ -191,6 +194,8 @@ class BlockCache final : private MemoryBudget::Elastic {
   // What the cache may hold now: all shards together.
   size_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
   size_t shard_count() const { return shards_.size(); }
+  // What the blocks here leave of it. Takes the lock of every shard.
+  size_t free_bytes() const;
 
   CacheStats stats() const;
 

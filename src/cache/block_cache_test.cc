@@ -67,6 +67,18 @@ TEST_F(BlockCacheTest, FindsWhatWasInserted) {
   EXPECT_EQ(stats.detached_bytes, 0U);
 }
 
+TEST_F(BlockCacheTest, LookingWhetherABlockIsHereCountsAsNoUse) {
+  Open(kMiB);
+  const size_t empty = cache_->free_bytes();
+  EXPECT_EQ(empty, kMiB);
+  Insert({1, 0});
+  EXPECT_TRUE(cache_->Contains({1, 0}));
+  EXPECT_FALSE(cache_->Contains({1, 4096}));
+  const CacheStats stats = cache_->stats();
+  EXPECT_EQ(stats.hits + stats.misses, 0U);
+  EXPECT_EQ(cache_->free_bytes(), empty - stats.bytes);
+}
+
 TEST_F(BlockCacheTest, BuffersMayBeShrunkAndGivenBack) {
   Open(kMiB);
   {

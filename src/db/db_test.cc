@@ -265,6 +265,34 @@ TEST_F(DbTest, ManyWritesFlowThroughAllLevels) {
   EXPECT_TRUE(db_->VerifyChecksums().ok());
 }
 
+// What was answered from memory before a flush or a compaction is answered from memory after it.
+TEST_F(DbTest, FlushAndCompactionLeaveTheCacheWarm) {
+  Open();
+  const auto key = [](int i) { return "key" + std::to_string(10'000 + i); };
+  const auto read_all = [&] {
+    for (int i = 0; i < 2'000; ++i) EXPECT_EQ(Get(key(i)), std::string(100, 'v'));
+    return db_->GetStats().cache.misses;
+  };
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(Put(key(i), std::string(100, 'v')).ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  executor_.RunAll();
+  const uint64_t misses = db_->GetStats().cache.misses;
+  EXPECT_GT(db_->GetStats().cache.inserts, 0U);
+  EXPECT_EQ(read_all(), misses);
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  executor_.RunAll();
+  const Stats compacted = db_->GetStats();
+  EXPECT_GT(compacted.compaction.bytes_written, 0U);
+  const uint64_t misses_of_compaction = compacted.cache.misses;
+  EXPECT_EQ(read_all(), misses_of_compaction);
+
+  // What nobody had in memory stays on the disk.
+  Reopen();
+  ASSERT_TRUE(db_->CompactRange({.rewrite_last_level = true}, nullptr, "", "").ok());
+  executor_.RunAll();
+  EXPECT_EQ(db_->GetStats().cache.used_bytes, 0U);
+}
+
 TEST_F(DbTest, ASecondOpenerIsToldWhoHoldsTheDirectory) {
   Open();
   const auto second = TryOpen();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "key/range_tombstones.h"
+#include "lsm/cache_warmer.h"
 #include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
@@ -62,6 +63,9 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
   output.Keep();  // also after a failure: the edit may be on the disk (VersionSet, 4)
   NOKV_TRY(installed);
   result.install_micros = environment.clock->NowMicros() - built;
+  if (cache::BlockCache* const cache = environment.versions->cache()) {
+    WarmCache(*cache, AllBlocks(environment.versions->TablesOf(0, files)));
+  }
   return result;
 }
 

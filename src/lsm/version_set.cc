@@ -143,6 +143,19 @@ uint64_t VersionSet::NewFileNumber() {
   return manifest_->NewFileNumber();
 }
 
+std::vector<TableRef> VersionSet::TablesOf(int level,
+                                           std::span<const manifest::FileMeta> files) const {
+  const std::shared_ptr<const Version> version = current();
+  std::vector<TableRef> found;
+  for (const TableRef& table : version->levels()[static_cast<size_t>(level)]) {
+    const bool wanted = std::any_of(files.begin(), files.end(), [&](const manifest::FileMeta& file) {
+      return file.number == table->meta().number;
+    });
+    if (wanted) found.push_back(table);
+  }
+  return found;
+}
+
 manifest::State VersionSet::ManifestState() const {
   base::MutexLock lock(&mu_);
   return manifest_ ? manifest_->state() : read_only_state_;

@@ -9,6 +9,12 @@
 
 namespace nokv::sst {
 
+namespace {
+
+constexpr uint64_t kLoadBytes = 256 << 10;  // of one read from the device when many blocks are wanted
+
+}  // namespace
+
 Result<std::unique_ptr<TableReader>> TableReader::Open(const Context& context,
                                                        std::unique_ptr<vfs::RandomAccessFile> file,
                                                        uint64_t file_number) {
@@ -135,6 +141,54 @@ Status TableReader::Get(Slice key,
 
 std::unique_ptr<key::EntryIterator> TableReader::NewIterator(const IteratorOptions& options) const {
   return std::make_unique<TableIterator>(&file_, &index_, options);
+}
+
+std::string TableReader::BlockBegin(uint32_t i, uint64_t* trailer) const {
+  if (i == 0) {
+    *trailer = UINT64_MAX;
+    return properties_.smallest_key;
+  }
+  *trailer = index_.FenceTrailer(i);
+  return index_.FenceKey(i);
+}
+
+bool TableReader::FindBlock(Slice key, uint64_t trailer, uint64_t* offset) const {
+  if (index_.block_count() == 0) return false;
+  *offset = index_.block(index_.Find(key, trailer)).offset;
+  return true;
+}
+
+Status TableReader::LoadIntoCache(std::span<const uint32_t> blocks) const {
+  std::unique_ptr<char[]> scratch;
+  size_t scratch_bytes = 0;
+  for (size_t first = 0; first < blocks.size();) {
+    const uint64_t begin = index_.block(blocks[first]).offset;
+    uint64_t end = begin;
+    size_t next = first;
+    do {
+      const BlockHandle block = index_.block(blocks[next]);
+      end = block.offset + block.stored_bytes();
+      ++next;
+    } while (next < blocks.size() && blocks[next] == blocks[next - 1] + 1 &&
+             end - begin < kLoadBytes);
+    const auto bytes = static_cast<size_t>(end - begin);
+    if (bytes > scratch_bytes) {
+      scratch = std::make_unique_for_overwrite<char[]>(bytes);
+      scratch_bytes = bytes;
+    }
+    Slice stored;
+    NOKV_TRY(file_.Read(begin, bytes, scratch.get(), &stored));
+    for (; first < next; ++first) {
+      const BlockHandle block = index_.block(blocks[first]);
+      BlockPin pin;
+      Slice payload;
+      NOKV_TRY(file_.InsertIntoCache(
+          stored.substr(static_cast<size_t>(block.offset - begin),
+                        static_cast<size_t>(block.stored_bytes())),
+          block.offset, cache::BlockCache::Priority::kLow, &pin, &payload));
+    }
+  }
+  return {};
 }
 
 size_t TableReader::memory_bytes() const {

@@ -21,6 +21,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 
 #include "nokv/result.h"
 #include "nokv/slice.h"
@@ -109,6 +111,15 @@ class TableReader {
     return tombstones_.NewestCovering(key, snapshot);
   }
   const key::RangeTombstones& range_tombstones() const { return tombstones_; }
+
+  uint32_t block_count() const { return index_.block_count(); }
+  // The place that no entry of data block i precedes; at most its first entry's. REQUIRES: i < block_count().
+  std::string BlockBegin(uint32_t i, uint64_t* trailer) const;
+  // Where the data block begins that holds the place of (key, trailer); false if there are no blocks.
+  bool FindBlock(Slice key, uint64_t trailer, uint64_t* offset) const;
+  // Reads data blocks, given by ascending numbers, into the cache, as blocks that nobody has asked for. REQUIRES: there
+  // is a cache.
+  Status LoadIntoCache(std::span<const uint32_t> blocks) const;
 
   // Over the points; not at an entry at first.
   std::unique_ptr<key::EntryIterator> NewIterator(const IteratorOptions& options) const;
