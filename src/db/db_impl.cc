@@ -241,12 +241,21 @@ Result<MemtableRef> DbImpl::NewMemtable(size_t capacity_bytes) {
   options.capacity_bytes = capacity_bytes;
   options.pages = pages_.get();
   NOKV_ASSIGN_OR_RETURN(auto memtable, memtable::Memtable::Create(next_memtable_id_++, options));
-  const size_t bytes = memtable->region_bytes();
-  memtable_budget_->Reserve(bytes);
-  return MemtableRef(memtable.release(), [this, bytes](memtable::Memtable* last) {
+  AccountForMemtables();
+  return MemtableRef(memtable.release(), [this](memtable::Memtable* last) {
     std::unique_ptr<memtable::Memtable>(last).reset();
-    memtable_budget_->Release(bytes);
+    AccountForMemtables();
   });
+}
+
+// Regions that wait in the pool for the next memtable are as resident as those in use.
+void DbImpl::AccountForMemtables() {
+  const base::MutexLock lock(&memtable_account_mu_);
+  const base::PagePool::Stats pages = pages_->stats();
+  const size_t bytes = pages.in_use_bytes + pages.idle_bytes;
+  const size_t accounted = memtable_budget_->bytes();
+  if (bytes > accounted) memtable_budget_->Reserve(bytes - accounted);
+  if (bytes < accounted) memtable_budget_->Release(accounted - bytes);
 }
 
 Status DbImpl::MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) {

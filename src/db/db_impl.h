@@ -109,6 +109,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
 
   // --- Writing ---------------------------------------------------------------------------------------
   Result<MemtableRef> NewMemtable(size_t capacity_bytes);
+  void AccountForMemtables() NOKV_EXCLUDES(memtable_account_mu_);
   Status PrepareBatch(const WriteBatch& batch, PreparedBatch* prepared);
   Status CommitBatch(const WriteOptions& options, const WriteBatch& batch);
   Status MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) override;
@@ -139,6 +140,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   base::EpochDomain epochs_;
   std::unique_ptr<cache::MemoryBudget> budget_;
   std::unique_ptr<cache::MemoryBudget::Consumer> memtable_budget_;
+  base::Mutex memtable_account_mu_;  // what the budget is told is what the pool has
   std::unique_ptr<cache::MemoryBudget::Consumer> table_budget_;
   std::unique_ptr<base::PagePool> pages_;
   std::unique_ptr<cache::BlockCache> cache_;

@@ -1,6 +1,7 @@
 #include "vfs/posix_log_file.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -102,6 +103,7 @@ class MappedLogFile final : public PosixLogFile {
     CheckWithin(offset, bytes);
     if (mapping_ == nullptr) return ClosedError("write");
     std::memcpy(mapping_ + offset, bytes.data(), bytes.size());
+    if (offset >= let_go_.load(std::memory_order_relaxed) + 2 * kWindowBytes) LetGoBehind(offset);
     return Status::Ok();
   }
 
@@ -112,12 +114,25 @@ class MappedLogFile final : public PosixLogFile {
   }
 
  private:
+  // Appends go forward, so that pages behind them need not count as memory of this process. The bytes stay in the page
+  // cache; a writer that is still busy there takes a page fault.
+  void LetGoBehind(uint64_t offset) {
+    uint64_t from = let_go_.load(std::memory_order_relaxed);
+    const uint64_t to = (offset - kWindowBytes) / kWindowBytes * kWindowBytes;
+    if (to <= from || !let_go_.compare_exchange_strong(from, to, std::memory_order_relaxed)) return;
+    // An advice: a refusal costs memory, nothing else.
+    (void)::madvise(mapping_ + from, to - from, MADV_DONTNEED);
+  }
+
   void Unmap() {
     if (mapping_ == nullptr) return;
     NOKV_CHECK(::munmap(std::exchange(mapping_, nullptr), capacity_) == 0);
   }
 
+  static constexpr uint64_t kWindowBytes = 4 << 20;
+
   char* mapping_;
+  std::atomic<uint64_t> let_go_{0};  // pages before it were let go of
 };
 
 int WriteZeros(int fd, uint64_t capacity) {
