@@ -99,6 +99,7 @@ struct CommandContext {
   ReplyWriter& reply;
   Service& service;
   uint64_t sampled_ms = 0;       // see now_ms
+  bool postponed = false;        // it will run again, in the next turn, as if for the first time
 
   // The wall clock, read when a command first asks and the same until it is done.
   uint64_t now_ms();
@@ -107,8 +108,9 @@ struct CommandContext {
 
   // "-ERR wrong number of arguments for '<name>' command".
   void ReplyArity() const;
-  // What the store could not do.
-  void ReplyStatus(const Status& status) const;
+  // What the store could not do. kBusy postpones the command instead.
+  // REQUIRES: nothing is replied yet.
+  void ReplyStatus(const Status& status);
 };
 
 }  // namespace nokv::redis

@@ -150,6 +150,7 @@ void ConfigSet(CommandContext& ctx) {
 
 void ConfigResetStat(CommandContext& ctx) {
   ctx.service.metrics().Reset();
+  ctx.service.metrics().expired_keys_before = ctx.store.ExpiredKeys();
   ctx.reply.Ok();
 }
 

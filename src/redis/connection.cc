@@ -69,10 +69,14 @@ size_t Connection::RunRequests(Slice bytes) {
     if (parser_.args().empty()) continue;
     output_.set_limit(settings.output_hard_max > 0 ? static_cast<size_t>(settings.output_hard_max)
                                                    : ~size_t{0});
-    if (dispatcher_->Run(parser_.args(), &session_, &reply_, now, &now) ==
-        Dispatcher::Outcome::kDrop) {
-      Drop();
+    const Dispatcher::Outcome ran =
+        dispatcher_->Run(parser_.args(), &session_, &reply_, now, &now);
+    if (ran == Dispatcher::Outcome::kPostponed) {
+      used -= consumed;
+      held_back_ = true;
+      break;
     }
+    if (ran == Dispatcher::Outcome::kDrop) Drop();
     if (session_.close_after_reply && state_ == State::kOpen) Finish();
     if (output_.overflowed()) {
       ++service_->metrics().closed_for_output;

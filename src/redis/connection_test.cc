@@ -115,6 +115,40 @@ TEST_F(ConnectionTest, TimeNeverGoesBack) {
   }
 }
 
+TEST_F(ConnectionTest, APostponedCommandIsAnsweredInItsPlace) {
+  Say("SET a 1");
+  store_.set_busy_counts(3);
+  EXPECT_EQ(Raw("PING\r\nDBSIZE\r\nGET a\r\n*2\r\n$4\r\nEC"), "+PONG\r\n");
+  EXPECT_TRUE(connection_->can_run());
+  EXPECT_FALSE(connection_->takes_input());
+  connection_->Run();
+  connection_->Run();
+  EXPECT_EQ(TakeOutput(), "");
+  connection_->Run();
+  EXPECT_EQ(TakeOutput(), ":1\r\n$1\r\n1\r\n");
+  EXPECT_FALSE(connection_->can_run());
+  EXPECT_EQ(Raw("HO\r\n$2\r\nhi\r\n"), "$2\r\nhi\r\n");
+  const std::string info = Say("INFO commandstats");
+  EXPECT_NE(info.find("cmdstat_dbsize:calls=1,"), std::string::npos) << info;
+}
+
+TEST_F(ConnectionTest, InfoWaitsForTheCountAndOtherSectionsDoNot) {
+  store_.set_busy_counts(1);
+  EXPECT_NE(Say("INFO stats"), "");
+  EXPECT_EQ(Say("INFO"), "");
+  connection_->Run();
+  EXPECT_NE(TakeOutput().find("# Keyspace"), std::string::npos);
+}
+
+TEST_F(ConnectionTest, ExpiredKeysAreCountedFromTheReset) {
+  Say("SET a 1 PX 10");
+  Say("SET b 1 PX 5000");
+  clock_.Advance(20'000);
+  EXPECT_NE(Say("INFO stats").find("expired_keys:1\r\n"), std::string::npos);
+  Say("CONFIG RESETSTAT");
+  EXPECT_NE(Say("INFO stats").find("expired_keys:0\r\n"), std::string::npos);
+}
+
 TEST_F(ConnectionTest, KeepsHalfARequestUntilTheRestComes) {
   EXPECT_EQ(Raw("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nhe"), "");
   EXPECT_GT(connection_->request_began_micros(), 0U);

@@ -52,8 +52,11 @@ uint64_t CommandContext::now_ms() {
 
 void CommandContext::ReplyArity() const { ReplyArityOf(spec, &reply); }
 
-void CommandContext::ReplyStatus(const Status& status) const {
+void CommandContext::ReplyStatus(const Status& status) {
   switch (status.code()) {
+    case StatusCode::kBusy:
+      postponed = true;
+      return;
     case StatusCode::kLimitExceeded:
     case StatusCode::kInvalidArgument:
       return reply.Err(status.message());
@@ -120,6 +123,7 @@ Dispatcher::Outcome Dispatcher::Run(std::span<const Slice> args,
       CommandContext ctx{args, *spec, *session, *store_, *reply, *service_};
       spec->handler(ctx);
       *ended_micros = service_->clock()->NowMicros();
+      if (ctx.postponed) return Outcome::kPostponed;
       ++metrics.commands;
       ++of->calls;
       of->micros.Record(*ended_micros - started_micros);

@@ -18,6 +18,7 @@ class Dispatcher {
 
   enum class Outcome : unsigned char {
     kReplied,
+    kPostponed,  // nothing is done or replied: the same request is to run again in the next turn
     kDrop,  // close at once without a reply: the "request" is an HTTP header sent by a browser
   };
 

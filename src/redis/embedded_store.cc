@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/random.h"
 
 namespace nokv::redis {
@@ -176,7 +177,7 @@ Status EmbeddedStore::Apply(std::span<const Mutation> mutations,
     NOKV_TRY(HandOver());
     if (direct_) return ApplyDirectly(mutations);
   }
-  if (counting_) NoteBefore(keys, found);
+  if (live_.on()) NoteBefore(keys, found);
   for (const Mutation& mutation : mutations) Append(mutation);
   return large ? HandOver() : Status::Ok();
 }
@@ -197,6 +198,10 @@ Status EmbeddedStore::ApplyDirectly(std::span<const Mutation> mutations) {
   WriteBatch batch;
   for (const Mutation& mutation : mutations) AddToBatch(&batch, Locate(mutation.key), mutation);
   NOKV_TRY(db_->Write(WriteOptions(), std::move(batch)));
+  const uint64_t now = clock_->WallMillis();
+  for (const Mutation& mutation : mutations) {
+    expiring_.Set(base::Hash64(mutation.key), mutation.expires_at_ms, now);
+  }
   unsynced_.store(true, std::memory_order_release);
   direct_ = false;
   return Status::Ok();
@@ -218,7 +223,8 @@ void EmbeddedStore::Append(const Mutation& mutation) {
   PendingWrites::Entry* entry = pending_.Upsert(mutation.key);
   entry->untouched = false;
   entry->deleted = mutation.kind == Mutation::Kind::kDelete;
-  entry->expires_at_ms = mutation.expires_at_ms;
+  entry->expires_at_ms = entry->deleted ? 0 : mutation.expires_at_ms;
+  expiry_in_batch_ = expiry_in_batch_ || entry->expires_at_ms != 0;
   entry->value = mutation.value.size() < kLargeValueBytes ? pending_.Copy(mutation.value) : Slice();
 }
 
@@ -228,24 +234,29 @@ Status EmbeddedStore::HandOver() {
     pending_.Clear();
     return Status::Ok();
   }
-  Status status;
-  if (counting_) status = ResolveBefore();
-  if (!status.ok()) StopCounting();  // a look-up failed: the write may go well all the same
-  status = db_->Write(WriteOptions(), std::move(batch_));
+  if (live_.on()) ObserveTime();
+  // If a look-up fails, the write may go well all the same.
+  if (live_.on() && !ResolveBefore().ok()) StopCounting();
+  const Status status = db_->Write(WriteOptions(), std::move(batch_));
   batch_.Clear();
   if (status.ok()) {
-    if (counting_) CountPending();
+    if (live_.on()) CountPending();
+    NoteExpiries();
     unsynced_.store(true, std::memory_order_release);
   } else {
     StopCounting();
     direct_ = true;
     failure_ = status;
   }
+  expiry_in_batch_ = false;
   pending_.Clear();
   return status;
 }
 
 Status EmbeddedStore::Commit(Durability durability) {
+  // Who asked does so in every turn until there is an answer: nobody waits for it any more.
+  if (scan_ != nullptr && !scanned_in_turn_) StopCounting();
+  scanned_in_turn_ = false;
   const Status handed_over = HandOver();
   if (!failure_.ok()) return std::exchange(failure_, Status::Ok());
   NOKV_TRY(handed_over);
@@ -268,19 +279,31 @@ Status EmbeddedStore::Clear() {
     ReadOptions options;
     options.keys_only = true;
     const std::unique_ptr<Iterator> iterator = db_->NewIterator(options, nullptr);
-    iterator->SeekToLast();
-    NOKV_TRY(iterator->status());
-    if (iterator->Valid()) {
-      // Up to the last key, and that one by itself: no key of the engine is beyond it.
-      const std::string last(iterator->key());
-      batch.DeleteRange(nullptr, Slice("\0", 1), last);
-      batch.Delete(nullptr, last);
+    // A few keys one by one: cheaper for reads afterwards than a range that all of them must look at.
+    constexpr size_t kOneByOne = 64;
+    size_t keys = 0;
+    for (iterator->SeekToFirst(); iterator->Valid() && keys <= kOneByOne; iterator->Next(), ++keys) {
+      batch.Delete(nullptr, iterator->key());
     }
+    if (keys > kOneByOne) {
+      iterator->SeekToLast();
+      if (iterator->Valid()) {
+        // Up to the last key, and that one by itself: no key of the engine is beyond it.
+        const std::string last(iterator->key());
+        batch.DeleteRange(nullptr, Slice("\0", 1), last);
+        batch.Delete(nullptr, last);
+      }
+    }
+    NOKV_TRY(iterator->status());
   }
   NOKV_TRY(db_->Write(WriteOptions(), std::move(batch)));
   unsynced_.store(true, std::memory_order_release);
-  count_ = 0;
-  expiries_.Clear();
+  const uint64_t now = clock_->WallMillis();
+  StopCounting();
+  live_.SetEmpty(now);
+  lookups_ = 0;
+  lookups_max_ = kLookupsMin;
+  expiring_.Clear(now);
   return Status::Ok();
 }
 
@@ -303,56 +326,81 @@ Status EmbeddedStore::ResolveBefore() {
 void EmbeddedStore::CountPending() {
   for (const PendingWrites::Entry& entry : pending_.entries()) {
     if (entry.untouched) continue;
-    if (entry.before == PendingWrites::Before::kPresent) {
-      // One that has expired since is counted off by AdvanceTo, or was.
-      if (entry.before_expires_at_ms == 0) {
-        --count_;
-      } else if (entry.before_expires_at_ms > expiries_.advanced_to()) {
-        expiries_.Remove(entry.before_expires_at_ms);
-        --count_;
-      }
-    }
-    if (entry.deleted) continue;
-    if (entry.expires_at_ms == 0) {
-      ++count_;
-    } else if (entry.expires_at_ms > expiries_.advanced_to()) {
-      expiries_.Add(entry.expires_at_ms);
-      ++count_;
-    }
+    if (entry.before == PendingWrites::Before::kPresent) live_.Remove(entry.before_expires_at_ms);
+    if (!entry.deleted) live_.Add(entry.expires_at_ms);
   }
-  if (lookups_ > lookups_max_) StopCounting();
+  if (scan_ == nullptr && lookups_ > lookups_max_) StopCounting();
+}
+
+void EmbeddedStore::NoteExpiries() {
+  if (!expiry_in_batch_ && expiring_.empty()) return;
+  const uint64_t now = clock_->WallMillis();
+  for (const PendingWrites::Entry& entry : pending_.entries()) {
+    if (!entry.untouched) expiring_.Set(entry.hash, entry.expires_at_ms, now);
+  }
 }
 
 void EmbeddedStore::StopCounting() {
-  counting_ = false;
-  count_ = 0;
-  expiries_.Clear();
+  live_.Stop();
+  scan_.reset();
 }
 
-Status EmbeddedStore::CountByScan() {
+// REQUIRES: nothing is pending, so that the iterator sees the state from which changes are told.
+Status EmbeddedStore::BeginScan(uint64_t now_ms) {
   StopCounting();
-  const Status status = VisitKeys("", [&](Slice, uint64_t expires_at_ms) {
-    ++count_;
-    if (expires_at_ms != 0) expiries_.Add(expires_at_ms);
-    return true;
-  });
+  PinnableValue value;
+  const Status empty_key = Read("", &value);
+  if (!empty_key.ok() && !empty_key.IsNotFound()) return empty_key;
+  ReadOptions options;
+  options.keys_only = true;
+  options.fill_cache = false;
+  options.label = "redis count";
+  scan_ = db_->NewIterator(options, nullptr);
+  scan_->SeekToFirst();
+  live_.BeginScan(now_ms);
+  if (empty_key.ok()) live_.Scanned(value.expires_at());
+  scanned_ = 0;
+  return Status::Ok();
+}
+
+Status EmbeddedStore::Scan() {
+  scanned_in_turn_ = true;
+  const uint64_t end = clock_->NowMicros() + kSliceMicros;
+  while (scan_->Valid()) {
+    live_.Scanned(scan_->expires_at());
+    scan_->Next();
+    if (++scanned_ % kKeysBetweenLooks == 0 && clock_->NowMicros() >= end) return Status::Ok();
+  }
+  const Status status = scan_->status();
+  scan_.reset();
   if (!status.ok()) {
     StopCounting();
     return status;
   }
-  counting_ = true;
-  lookups_max_ = count_ + kLookupsMin;
+  const uint64_t now = ObserveTime();
+  if (live_.on()) live_.EndScan(now);
   return Status::Ok();
+}
+
+// A clock that went back brings expired keys back: what was counted is of no use.
+uint64_t EmbeddedStore::ObserveTime() {
+  const uint64_t now = clock_->WallMillis();
+  live_.Observe(now);
+  if (!live_.on()) scan_.reset();
+  return now;
 }
 
 Result<KeyCounts> EmbeddedStore::Count() {
   NOKV_TRY(HandOver());
-  const uint64_t now = clock_->WallMillis();
-  // A clock that went back brings expired keys back, which were counted off.
-  if (!counting_ || now < expiries_.advanced_to()) NOKV_TRY(CountByScan());
-  count_ -= expiries_.AdvanceTo(now);
+  const uint64_t began = ObserveTime();
+  if (!live_.on()) NOKV_TRY(BeginScan(began));
+  if (scan_ != nullptr && !scanned_in_turn_) NOKV_TRY(Scan());
+  const uint64_t now = ObserveTime();
+  if (live_.state() != LiveCount::State::kKnown) return Status::Busy("the keys are being counted");
+  const KeyCounts counts = live_.At(now);
   lookups_ = 0;
-  return KeyCounts{.keys = count_, .expiring = expiries_.total()};
+  lookups_max_ = counts.keys + kLookupsMin;
+  return counts;
 }
 
 }  // namespace nokv::redis

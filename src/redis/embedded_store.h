@@ -14,14 +14,15 @@
 // gets its own answer, until one succeeds.
 //
 // Counting. Nothing is counted until somebody asks (DBSIZE, INFO): then the keys are counted once, by a
-// scan, and the count is kept exact by looking up what each write replaces. When that has cost more look-
-// ups than a scan would, and nobody has asked again, the count is forgotten. So asking often and never
-// asking are both cheap, and the answer is always exact.
+// scan in slices of a millisecond, one per turn, and the count is kept exact by looking up what each
+// write replaces, during the scan and after it. When that has cost more look-ups than a scan would, and
+// nobody has asked again, the count is forgotten. So asking often and never asking are both cheap, and
+// the answer is always exact.
 //
 // Invariants:
 // (1) batch_ holds the changes of pending_ in order, whole commands only.
-// (2) While counting_, count_ + what pending_ will change = the keys that have not expired at
-//     expiries_.advanced_to(), for the look-ups made so far.
+// (2) While live_.on(), it was told of every change that reached the engine since the scan's state.
+// (3) scan_ is there exactly while live_ is scanning.
 //
 // Confined to one thread, but for Sync.
 
@@ -32,7 +33,8 @@
 
 #include "base/clock.h"
 #include "nokv/db.h"
-#include "redis/expiry_counts.h"
+#include "redis/expiring_keys.h"
+#include "redis/live_count.h"
 #include "redis/pending_writes.h"
 #include "redis/store.h"
 
@@ -54,6 +56,7 @@ class EmbeddedStore final : public Store {
   Status VisitKeys(Slice from, KeyVisitor visit) override;
   Status RandomKey(base::Random* random, std::string* key) override;
   Result<KeyCounts> Count() override;
+  uint64_t ExpiredKeys() override { return expiring_.Expired(clock_->WallMillis()); }
   Status Commit(Durability durability) override;
   Status Sync() override;
 
@@ -66,6 +69,9 @@ class EmbeddedStore final : public Store {
   static constexpr size_t kLargeValueBytes = 64 << 10;
   // Look-ups that keeping the count may cost beyond those of a scan.
   static constexpr uint64_t kLookupsMin = 4096;
+  // One slice of counting, and how many keys go by between two looks at the clock.
+  static constexpr uint64_t kSliceMicros = 1000;
+  static constexpr uint64_t kKeysBetweenLooks = 64;
 
   struct Place {
     ColumnFamily* family;  // null: the default one
@@ -88,7 +94,11 @@ class EmbeddedStore final : public Store {
   Status HandOver();
   Status ResolveBefore();
   void CountPending();
-  Status CountByScan();
+  void NoteExpiries();
+  Status BeginScan(uint64_t now_ms);
+  // One slice. Ends the scan if it is through.
+  Status Scan();
+  uint64_t ObserveTime();
   void StopCounting();
   static void AddToBatch(WriteBatch* batch, const Place& place, const Mutation& mutation);
 
@@ -104,11 +114,15 @@ class EmbeddedStore final : public Store {
   bool direct_ = false;         // the last batch failed
   Status failure_;              // of a batch handed over since the last Commit
 
-  bool counting_ = false;
-  uint64_t count_ = 0;
-  ExpiryCounts expiries_;
+  LiveCount live_;
+  std::unique_ptr<Iterator> scan_;
+  uint64_t scanned_ = 0;        // keys that scan_ has gone by
+  bool scanned_in_turn_ = false;
   uint64_t lookups_ = 0;        // spent on keeping the count since it was last asked for
   uint64_t lookups_max_ = 0;
+
+  ExpiringKeys expiring_;
+  bool expiry_in_batch_ = false;
 
   // Memory of Update, kept from call to call.
   std::vector<std::unique_ptr<PinnableValue>> values_;

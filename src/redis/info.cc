@@ -167,7 +167,7 @@ Status Stats(CommandContext& ctx, Lines lines) {
       .Add("sync_full", "0")
       .Add("sync_partial_ok", "0")
       .Add("sync_partial_err", "0")
-      .Add("expired_keys", "0")
+      .Add("expired_keys", ctx.store.ExpiredKeys() - metrics.expired_keys_before)
       .Add("evicted_keys", "0")
       .Add("evicted_clients", metrics.closed_for_output)
       .Add("keyspace_hits", metrics.keyspace_hits)

@@ -83,6 +83,10 @@ class MemoryStore final : public Store {
     });
   }
   Result<KeyCounts> Count() override {
+    if (busy_counts_ > 0) {
+      --busy_counts_;
+      return Status::Busy("counting");
+    }
     KeyCounts counts;
     for (const auto& [key, entry] : entries_) {
       if (!IsLive(entry)) continue;
@@ -90,6 +94,11 @@ class MemoryStore final : public Store {
       if (entry.expires_at_ms != 0) ++counts.expiring;
     }
     return counts;
+  }
+  uint64_t ExpiredKeys() override {
+    uint64_t expired = 0;
+    for (const auto& [key, entry] : entries_) expired += IsLive(entry) ? 0U : 1U;
+    return expired;
   }
   Status Commit(Durability) override {
     ++commits_;
@@ -99,6 +108,8 @@ class MemoryStore final : public Store {
 
   void set_write_error(Status error) { write_error_ = std::move(error); }
   void set_commit_error(Status error) { commit_error_ = std::move(error); }
+  // The next `calls` of Count say that they are not through.
+  void set_busy_counts(int calls) { busy_counts_ = calls; }
   uint64_t writes() const { return writes_; }
   uint64_t commits() const { return commits_; }
 
@@ -124,6 +135,7 @@ class MemoryStore final : public Store {
   std::map<std::string, Entry, std::less<>> entries_;
   Status write_error_;
   Status commit_error_;
+  int busy_counts_ = 0;
   uint64_t writes_ = 0;
   uint64_t commits_ = 0;
 };

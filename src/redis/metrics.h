@@ -30,6 +30,7 @@ struct Metrics {
   uint64_t output_bytes = 0;
   uint64_t keyspace_hits = 0;
   uint64_t keyspace_misses = 0;
+  uint64_t expired_keys_before = 0;   // of the store, when these figures began
   uint64_t closed_for_output = 0;     // output limits and the memory of all clients
   uint64_t closed_for_input = 0;      // a request beyond the query buffer limit, protocol errors
   uint64_t closed_for_idling = 0;

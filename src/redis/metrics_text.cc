@@ -46,7 +46,7 @@ void AppendDurations(std::string* text, std::string_view command, const LatencyH
 
 }  // namespace
 
-std::string PrometheusText(Service& service) {
+std::string PrometheusText(Service& service, Store& store) {
   const Metrics& metrics = service.metrics();
   const ServerFacts facts = service.Facts();
   std::string text;
@@ -70,6 +70,9 @@ std::string PrometheusText(Service& service) {
                metrics.keyspace_hits);
   AppendMetric(&text, "nokv_redis_keyspace_misses_total", "counter", "Reads that did not.",
                metrics.keyspace_misses);
+  AppendMetric(&text, "nokv_redis_expired_keys_total", "counter",
+               "Keys that expired, of those whose expiry this process set.",
+               store.ExpiredKeys() - metrics.expired_keys_before);
   AppendMetric(&text, "nokv_redis_closed_for_output_total", "counter",
                "Clients closed for what they were owed.", metrics.closed_for_output);
   AppendMetric(&text, "nokv_redis_closed_for_input_total", "counter",

@@ -6,10 +6,11 @@
 #include <string>
 
 #include "redis/service.h"
+#include "redis/store.h"
 
 namespace nokv::redis {
 
-std::string PrometheusText(Service& service);
+std::string PrometheusText(Service& service, Store& store);
 // {"NoKV.Stats": {"redis": {...}, "engine": <engine_json>}}
 std::string MetricsJson(Service& service, const std::string& engine_json);
 

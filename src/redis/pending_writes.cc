@@ -7,15 +7,9 @@
 
 namespace nokv::redis {
 
-namespace {
-
-uint32_t HashOf(Slice key) { return static_cast<uint32_t>(base::Hash64(key)); }
-
-}  // namespace
-
 PendingWrites::PendingWrites() : slots_(kSlotsMin, kFree) {}
 
-size_t PendingWrites::Slot(Slice key, uint32_t hash) const {
+size_t PendingWrites::Slot(Slice key, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
   for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     if (slots_[slot] == kFree) return slot;
@@ -26,13 +20,13 @@ size_t PendingWrites::Slot(Slice key, uint32_t hash) const {
 
 const PendingWrites::Entry* PendingWrites::Find(Slice key) const {
   if (entries_.empty()) return nullptr;
-  const size_t slot = Slot(key, HashOf(key));
+  const size_t slot = Slot(key, base::Hash64(key));
   return slots_[slot] == kFree ? nullptr : &entries_[slots_[slot] - 1];
 }
 
 PendingWrites::Entry* PendingWrites::Upsert(Slice key) {
   if ((entries_.size() + 1) * 2 > slots_.size()) Grow();
-  const uint32_t hash = HashOf(key);
+  const uint64_t hash = base::Hash64(key);
   const size_t slot = Slot(key, hash);
   if (slots_[slot] == kFree) {
     Entry entry;

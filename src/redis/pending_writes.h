@@ -25,7 +25,7 @@ class PendingWrites {
     Slice value;
     uint64_t expires_at_ms = 0;
     uint64_t before_expires_at_ms = 0;  // meaningful if before is kPresent
-    uint32_t hash = 0;
+    uint64_t hash = 0;
     bool deleted = false;
     bool untouched = false;  // only `before` is known; the key has not changed
     Before before = Before::kUnknown;
@@ -51,7 +51,7 @@ class PendingWrites {
   static constexpr size_t kSlotsMin = 256;  // a power of two
   static constexpr uint32_t kFree = 0;
 
-  size_t Slot(Slice key, uint32_t hash) const;
+  size_t Slot(Slice key, uint64_t hash) const;
   void Grow();
 
   std::vector<uint32_t> slots_;  // index in entries_ + 1

@@ -140,7 +140,7 @@ Result<std::unique_ptr<Server>> Server::Open(const ServerOptions& options,
   if (options.serve_metrics) {
     Server* const raw = server.get();
     MetricsEndpoint::Pages pages{
-        .prometheus = [raw] { return PrometheusText(*raw); },
+        .prometheus = [raw] { return PrometheusText(*raw, *raw->store_); },
         .json = [raw] { return MetricsJson(*raw, raw->store_json_ ? raw->store_json_() : "{}"); }};
     NOKV_ASSIGN_OR_RETURN(
         server->metrics_http_,

@@ -11,7 +11,8 @@
 // (2) An Update is atomic: nothing changes its keys between what its function sees and what it writes.
 //     The function may be called more than once (a store shared by several writers tries again after a
 //     conflict), so it has no effect but on its arguments and on variables that it sets anew each time.
-// (3) What was written counts as acknowledged only after a Commit that returned OK: the caller sends no
+// (3) A call that returned kBusy has changed nothing and may be made again in a later turn.
+// (4) What was written counts as acknowledged only after a Commit that returned OK: the caller sends no
 //     reply before it. A Commit that failed leaves the writes since the last one of unknown fate.
 //
 // Externally synchronised. Slices handed to a function or a visitor are valid only during the call.
@@ -99,7 +100,11 @@ class Store {
   virtual Status VisitKeys(Slice from, KeyVisitor visit) = 0;
   // kNotFound if there is none.
   virtual Status RandomKey(base::Random* random, std::string* key) = 0;
+  // kBusy if counting takes longer than a turn may: the same call in the next turn goes on where this one
+  // stopped. The answer is exact for the moment at which it is given.
   virtual Result<KeyCounts> Count() = 0;
+  // How many keys have expired since the store was opened, as far as it can tell.
+  virtual uint64_t ExpiredKeys() = 0;
 
   virtual Status Commit(Durability durability) = 0;
   // Makes everything committed before the call survive the loss of power. Thread-safe.

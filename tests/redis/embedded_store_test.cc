@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -39,9 +40,23 @@ class EmbeddedStoreTest : public ::testing::Test {
     auto db = DB::Open(options, directory_);
     ASSERT_TRUE(db.ok()) << db.status().ToString();
     db_ = std::move(*db);
-    auto store = EmbeddedStore::Open(db_.get(), base::Clock::System());
+    OpenStore(base::Clock::System());
+  }
+  void OpenStore(base::Clock* clock) {
+    store_.reset();
+    auto store = EmbeddedStore::Open(db_.get(), clock);
     ASSERT_TRUE(store.ok()) << store.status().ToString();
     store_ = std::move(*store);
+  }
+  // Asks until there is an answer, turn by turn.
+  static KeyCounts Count(Store& store, int* turns = nullptr) {
+    for (;;) {
+      const Result<KeyCounts> counts = store.Count();
+      if (counts.ok()) return *counts;
+      EXPECT_EQ(counts.status().code(), StatusCode::kBusy) << counts.status().ToString();
+      EXPECT_TRUE(store.Commit(Durability::kProcess).ok());
+      if (turns != nullptr) ++*turns;
+    }
   }
   std::string GetOrNone(Store& store, Slice key) {
     PinnableValue value;
@@ -65,7 +80,7 @@ TEST_F(EmbeddedStoreTest, ReadsSeeTheWritesOfTheirTurn) {
   Reopen();
   EXPECT_EQ(GetOrNone(*store_, "a"), "(none)");
   EXPECT_EQ(GetOrNone(*store_, ""), "empty");
-  EXPECT_EQ(store_->Count()->keys, 1U);
+  EXPECT_EQ(Count(*store_).keys, 1U);
 }
 
 TEST_F(EmbeddedStoreTest, StringsAreEntriesOfTheDefaultFamilyAsTheyAre) {
@@ -108,8 +123,8 @@ TEST_F(EmbeddedStoreTest, AgreesWithTheModel) {
     } else if (choice < 90) {
       ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
     } else if (choice < 97) {
-      ASSERT_EQ(store_->Count()->keys, model.Count()->keys) << "step " << step;
-      ASSERT_EQ(store_->Count()->expiring, model.Count()->expiring) << "step " << step;
+      ASSERT_EQ(Count(*store_).keys, model.Count()->keys) << "step " << step;
+      ASSERT_EQ(Count(*store_).expiring, model.Count()->expiring) << "step " << step;
     } else if (random.OneIn(20)) {
       ASSERT_TRUE(store_->Clear().ok());
       ASSERT_TRUE(model.Clear().ok());
@@ -136,11 +151,120 @@ TEST_F(EmbeddedStoreTest, CountFollowsExpiry) {
   const uint64_t soon = base::Clock::System()->WallMillis() + 30;
   const Mutation puts[] = {Mutation::Put("a", "1"), Mutation::Put("b", "2", soon)};
   ASSERT_TRUE(store_->Write(puts).ok());
-  EXPECT_LE(store_->Count()->keys, 2U);
+  EXPECT_LE(Count(*store_).keys, 2U);
   while (base::Clock::System()->WallMillis() <= soon) base::Clock::System()->SleepMicros(1000);
-  EXPECT_EQ(store_->Count()->keys, 1U);
-  EXPECT_EQ(store_->Count()->expiring, 0U);
+  EXPECT_EQ(Count(*store_).keys, 1U);
+  EXPECT_EQ(Count(*store_).expiring, 0U);
   EXPECT_EQ(GetOrNone(*store_, "b"), "(none)");
+}
+
+// The wall clock of the system, and a monotonic one that makes every slice of work a short one.
+class HurryingClock final : public base::Clock {
+ public:
+  uint64_t NowMicros() override { return now_ += 100'000; }
+  uint64_t WallMillis() override { return base::Clock::System()->WallMillis(); }
+  void SleepMicros(uint64_t micros) override { base::Clock::System()->SleepMicros(micros); }
+
+ private:
+  uint64_t now_ = 0;
+};
+
+TEST_F(EmbeddedStoreTest, CountsInSlicesAmongWrites) {
+  HurryingClock clock;
+  OpenStore(&clock);
+  const auto seed = static_cast<uint64_t>(::testing::UnitTest::GetInstance()->random_seed());
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  base::Random random(seed);
+  std::map<std::string, uint64_t> model;  // to the moment of expiry; 0: never
+  const auto change = [&] {
+    std::string key = "k" + std::to_string(random.Uniform(3000));
+    if (random.OneIn(1000)) key.clear();
+    const bool gone = random.OneIn(3);
+    const uint64_t now = clock.WallMillis();
+    const uint64_t at = random.OneIn(2) ? 0 : now + 1 + random.Uniform(random.OneIn(2) ? 20 : 100'000);
+    const Mutation mutation = gone ? Mutation::Delete(key) : Mutation::Put(key, "v", at);
+    ASSERT_TRUE(store_->Write({&mutation, 1}).ok());
+    if (gone) {
+      model.erase(key);
+    } else {
+      model[key] = at;
+    }
+  };
+  const auto live = [&](uint64_t now) {
+    uint64_t count = 0;
+    for (const auto& [key, at] : model) count += at == 0 || at > now ? 1U : 0U;
+    return count;
+  };
+  int slices = 0;
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 2000; ++i) change();
+    Result<KeyCounts> counts = Status::Busy("");
+    uint64_t before = 0;
+    do {
+      const uint64_t writes = random.Uniform(40);
+      for (uint64_t i = 0; i < writes; ++i) change();
+      before = clock.WallMillis();
+      counts = store_->Count();
+      ++slices;
+      ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+    } while (!counts.ok() && counts.status().code() == StatusCode::kBusy);
+    ASSERT_TRUE(counts.ok());
+    // Exact for a moment between the two.
+    EXPECT_LE(counts->keys, live(before)) << "round " << round;
+    EXPECT_GE(counts->keys, live(clock.WallMillis())) << "round " << round;
+    if (random.OneIn(5)) {
+      ASSERT_TRUE(store_->Clear().ok());
+      model.clear();
+      EXPECT_EQ(Count(*store_).keys, 0U);
+    }
+    // More writes than keeping the count is worth: it is forgotten and made anew.
+    for (int i = 0; i < 8000; ++i) {
+      change();
+      if (random.OneIn(20)) {
+        ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+      }
+    }
+  }
+  EXPECT_GT(slices, 100);
+}
+
+TEST_F(EmbeddedStoreTest, ACountNobodyWaitsForIsGivenUp) {
+  HurryingClock clock;
+  OpenStore(&clock);
+  for (int i = 0; i < 1000; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    const Mutation put = Mutation::Put(key, "v");
+    ASSERT_TRUE(store_->Write({&put, 1}).ok());
+  }
+  ASSERT_EQ(store_->Count().status().code(), StatusCode::kBusy);
+  const auto counting = [&] {
+    const Stats stats = db_->GetStats();
+    return std::any_of(stats.readers.begin(), stats.readers.end(),
+                       [](const auto& reader) { return reader.label == "redis count"; });
+  };
+  EXPECT_TRUE(counting());
+  ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+  EXPECT_TRUE(counting());
+  ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+  EXPECT_FALSE(counting());
+  int turns = 0;
+  EXPECT_EQ(Count(*store_, &turns).keys, 1000U);
+  EXPECT_GT(turns, 5);
+}
+
+TEST_F(EmbeddedStoreTest, CountsWhatExpires) {
+  const uint64_t soon = base::Clock::System()->WallMillis() + 30;
+  const Mutation puts[] = {Mutation::Put("a", "1", soon), Mutation::Put("b", "2", soon),
+                           Mutation::Put("c", "3", soon), Mutation::Put("d", "4", soon + 100'000),
+                           Mutation::Put("e", "5")};
+  ASSERT_TRUE(store_->Write(puts).ok());
+  ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+  const Mutation changes[] = {Mutation::Put("a", "kept"), Mutation::Delete("b")};
+  ASSERT_TRUE(store_->Write(changes).ok());
+  ASSERT_TRUE(store_->Commit(Durability::kProcess).ok());
+  while (base::Clock::System()->WallMillis() <= soon) base::Clock::System()->SleepMicros(1000);
+  EXPECT_EQ(store_->ExpiredKeys(), 1U);
+  EXPECT_EQ(store_->ExpiredKeys(), 1U);
 }
 
 TEST_F(EmbeddedStoreTest, RandomKeyIsAKey) {
