@@ -39,8 +39,9 @@ struct Options {
   // reach the disk and make recovery longer. At least 64 KiB and at most a quarter of memory_budget;
   // 0 chooses 128 MiB or an eighth of memory_budget, whichever is less.
   size_t memtable_bytes = 0;
-  // Writes wait when this many memtables are full and not yet flushed. At least 1.
-  size_t immutable_memtables_max = 3;
+  // Writes wait when this many memtables are full and not yet flushed. At least 1. The memory for them and for the
+  // active one is set aside from the beginning, at most half of memory_budget.
+  size_t immutable_memtables_max = 2;
 
   // --- Limits --------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ Status Background::TryResume() {
   if (state() != WriteState::kNoSpace || now < next_resume_micros_) return WriteErrorLocked();
   next_resume_micros_ = now + kResumeIntervalMicros;
   uint64_t needed = 0;
-  for (const Immutable& immutable : immutables_) needed += immutable.memtable->memory_bytes();
+  for (const Immutable& immutable : immutables_) needed += immutable.memory_bytes();
   const Result<uint64_t> free = parts_.job.fs->FreeSpace(parts_.job.directory);
   if (free.ok() && *free < needed) return WriteErrorLocked();
   ScheduleFlushLocked();
@@ -135,14 +135,14 @@ void Background::RunFlushes() {
       }
       oldest = immutables_.front();
     }
-    const Status flushed = FlushOne(oldest);
+    const Status flushed = FlushOne(std::move(oldest));
     if (!flushed.ok() && !AfterFlushError(flushed)) return;
     UpdatePressure();
     ScheduleCompaction();
   }
 }
 
-Status Background::FlushOne(const Immutable& immutable) {
+Status Background::FlushOne(Immutable immutable) {
   base::Clock* const clock = parts_.job.clock;
   const uint64_t started = clock->NowMicros();
   NOKV_TRY(pipeline_->WaitVisible(immutable.last_seq));
@@ -167,8 +167,16 @@ Status Background::FlushOne(const Immutable& immutable) {
   parts_.log->ReleaseBefore(first_segment).IgnoreError();
   const uint64_t released = clock->NowMicros();
 
+  {
+    const base::MutexLock lock(&mu_);
+    NOKV_CHECK(immutables_.front().memtable == immutable.memtable);
+    immutables_.front().memtable.reset();
+  }
+  // The memory goes back before a writer that waits for room takes the next memtable's.
+  immutable.memtable.reset();
+  parts_.views->Reclaim();
+
   const base::MutexLock lock(&mu_);
-  NOKV_CHECK(immutables_.front().memtable == immutable.memtable);
   immutables_.pop_front();
   flush_failures_ = 0;
   if (state() == WriteState::kNoSpace) {
@@ -409,7 +417,7 @@ void Background::FillStats(Stats* stats) {
   stats->compaction.running = parts_.job.versions->running_compactions();
   stats->memtables.immutable_count = immutables_.size();
   for (const Immutable& immutable : immutables_) {
-    stats->memtables.immutable_bytes += immutable.memtable->memory_bytes();
+    stats->memtables.immutable_bytes += immutable.memory_bytes();
   }
   switch (state()) {
     case WriteState::kOpen: stats->state = "open"; break;

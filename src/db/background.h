@@ -107,7 +107,9 @@ class Background {
   static constexpr uint64_t kResumeIntervalMicros = 50'000;
 
   struct Immutable {
-    MemtableRef memtable;
+    size_t memory_bytes() const { return memtable == nullptr ? 0 : memtable->memory_bytes(); }
+
+    MemtableRef memtable;  // null once its tables are installed
     key::SequenceNumber last_seq = 0;
   };
 
@@ -116,7 +118,7 @@ class Background {
   Status WriteErrorLocked() const NOKV_REQUIRES(mu_);
   void ScheduleFlushLocked() NOKV_REQUIRES(mu_);
   void RunFlushes() NOKV_EXCLUDES(mu_);
-  Status FlushOne(const Immutable& immutable) NOKV_EXCLUDES(mu_);
+  Status FlushOne(Immutable immutable) NOKV_EXCLUDES(mu_);
   // False: give up for now.
   bool AfterFlushError(const Status& error) NOKV_EXCLUDES(mu_);
   void RunCompactions() NOKV_EXCLUDES(mu_);

@@ -119,6 +119,11 @@ DbImpl::DbImpl(const Options& options, const Environment& environment, std::stri
       memtable_bytes_(options.memtable_bytes != 0
                           ? options.memtable_bytes
                           : std::min<size_t>(128ULL << 20, options.memory_budget / 8)),
+      memtable_reserve_bytes_(
+          options.read_only
+              ? 0
+              : std::min(options.memory_budget / 2,
+                         (options.immutable_memtables_max + 1) * base::PagePool::SizeClass(memtable_bytes_))),
       snapshots_(environment.clock),
       readers_(environment.clock),
       back_pressure_(options.back_pressure.delay_micros_max) {}
@@ -248,11 +253,13 @@ Result<MemtableRef> DbImpl::NewMemtable(size_t capacity_bytes) {
   });
 }
 
-// Regions that wait in the pool for the next memtable are as resident as those in use.
+// Regions that wait in the pool for the next memtable are as resident as those in use. And what the active memtable and
+// those that wait for a flush need is set aside from the beginning: a cache that shrinks by a memtable whenever one
+// fills up would throw out what it needs again a moment later, and its memory has holes then.
 void DbImpl::AccountForMemtables() {
   const base::MutexLock lock(&memtable_account_mu_);
   const base::PagePool::Stats pages = pages_->stats();
-  const size_t bytes = pages.in_use_bytes + pages.idle_bytes;
+  const size_t bytes = std::max(memtable_reserve_bytes_, pages.in_use_bytes + pages.idle_bytes);
   const size_t accounted = memtable_budget_->bytes();
   if (bytes > accounted) memtable_budget_->Reserve(bytes - accounted);
   if (bytes < accounted) memtable_budget_->Release(accounted - bytes);

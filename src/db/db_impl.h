@@ -133,6 +133,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   const Environment environment_;
   const std::string directory_;
   const size_t memtable_bytes_;
+  const size_t memtable_reserve_bytes_;  // of the budget; 0 if nothing is written
 
   std::unique_ptr<vfs::FileLock> directory_lock_;
   std::unique_ptr<base::Executor> own_executor_;  // null if the environment brought one

@@ -132,7 +132,7 @@ Status DbImpl::MakeParts() {
   memtable_budget_ = budget_->Register("memtables");
   table_budget_ = budget_->Register("tables");
   pages_ = std::make_unique<base::PagePool>(
-      base::PagePool::Options{.idle_bytes_max = memtable_bytes_ + memtable_bytes_ / 2});
+      base::PagePool::Options{.idle_bytes_max = memtable_reserve_bytes_});
   cache_ = cache::BlockCache::Create({.capacity_bytes = options_.memory_budget,
                                       .min_capacity_bytes = kCacheFloorBytes,
                                       .epochs = &epochs_,

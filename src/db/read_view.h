@@ -112,6 +112,9 @@ class ReadViews {
     epochs_->Reclaim();
   }
 
+  // Ends what was replaced and nobody reads any more.
+  void Reclaim() { epochs_->Reclaim(); }
+
   uint64_t pins() const { return pins_.load(std::memory_order_acquire); }
 
   // Ends the current view; Borrow is null afterwards.

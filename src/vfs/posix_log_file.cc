@@ -21,6 +21,9 @@ namespace nokv::vfs::posix {
 
 namespace {
 
+// Of a mapping, what is resident because of us at a time, about. A multiple of every page size.
+constexpr uint64_t kWindowBytes = 4 << 20;
+
 // What both kinds share: the descriptor, reading back, and a sync whose failure is remembered.
 class PosixLogFile : public LogFile {
  public:
@@ -129,8 +132,6 @@ class MappedLogFile final : public PosixLogFile {
     NOKV_CHECK(::munmap(std::exchange(mapping_, nullptr), capacity_) == 0);
   }
 
-  static constexpr uint64_t kWindowBytes = 4 << 20;
-
   char* mapping_;
   std::atomic<uint64_t> let_go_{0};  // pages before it were let go of
 };
@@ -170,19 +171,25 @@ int Populate(char* mapping, size_t size, int advice) {
   return 0;
 }
 
-Result<char*> Map(int fd, const std::string& path, size_t size, int protection) {
-  void* mapping = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
+Result<char*> Map(int fd, const std::string& path, size_t size, int protection, uint64_t offset = 0) {
+  void* mapping =
+      ::mmap(nullptr, size, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (mapping == MAP_FAILED) return ErrorFromErrno(path, "map", errno);
   return static_cast<char*>(mapping);
 }
 
-// Reads the file into the page cache (3). Through a mapping of its own: a page that is mapped for
-// reading makes the first store to it slower than one that is not mapped.
-Status ReadIntoCache(int fd, const std::string& path, size_t size) {
-  NOKV_ASSIGN_OR_RETURN(char* const mapping, Map(fd, path, size, PROT_READ));
-  const int error = Populate(mapping, size, MADV_POPULATE_READ);
-  NOKV_CHECK(::munmap(mapping, size) == 0);
-  return error == 0 ? Status::Ok() : ErrorFromErrno(path, "read for recycling", error);
+// Reads the file into the page cache (3). Through mappings of its own: a page that is mapped for reading makes the first
+// store to it slower than one that is not mapped. One window at a time, because mapped pages count as memory of this
+// process.
+Status ReadIntoCache(int fd, const std::string& path, uint64_t size) {
+  for (uint64_t offset = 0; offset < size; offset += kWindowBytes) {
+    const auto bytes = static_cast<size_t>(std::min(kWindowBytes, size - offset));
+    NOKV_ASSIGN_OR_RETURN(char* const mapping, Map(fd, path, bytes, PROT_READ, offset));
+    const int error = Populate(mapping, bytes, MADV_POPULATE_READ);
+    NOKV_CHECK(::munmap(mapping, bytes) == 0);
+    if (error != 0) return ErrorFromErrno(path, "read for recycling", error);
+  }
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<LogFile>> MakeLogFile(FileDescriptor fd,
