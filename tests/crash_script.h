@@ -46,8 +46,8 @@ class CrashScript {
     options.table.block_bytes = 1024;
     options.compaction.level0_runs = 2;
     options.compaction.level0_runs_slow = 8;
-    options.compaction.level1_bytes = 48 << 10;
-    options.compaction.level_ratio = 3;
+    options.compaction.level1_bytes = 16 << 10;
+    options.compaction.level_ratio = 2;
     options.back_pressure.delay_micros_max = 0;
     return options;
   }

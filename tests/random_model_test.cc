@@ -82,8 +82,8 @@ class RandomModel : public testing::TestWithParam<Configuration> {
     options_.table.lower_compression = c.compression;
     options_.compaction.level0_runs = c.level0_runs;
     options_.compaction.level0_runs_slow = c.level0_runs + 6;
-    options_.compaction.level1_bytes = 4 * c.file_bytes;
-    options_.compaction.level_ratio = 4;
+    options_.compaction.level1_bytes = c.file_bytes;
+    options_.compaction.level_ratio = 2;
     Open();
   }
   void TearDown() override {
@@ -379,10 +379,13 @@ TEST_P(RandomModel, AnswersLikeTheModel) {
     EXPECT_GT(flushes_, 0);
     EXPECT_GT(reopens_, 0);
   }
-  std::printf("%d flushes asked for, %d reopens; since the last open: %llu flushes, %llu compactions, %llu moves\n",
+  int deepest = 0;
+  for (const Stats::Level& level : stats.levels) deepest = level.tables > 0 ? level.level : deepest;
+  std::printf("%d flushes asked for, %d reopens; since the last open: %llu flushes, %llu compactions, %llu moves; "
+              "deepest level %d\n",
               flushes_, reopens_, static_cast<unsigned long long>(stats.flush.completed),
               static_cast<unsigned long long>(stats.compaction.runs),
-              static_cast<unsigned long long>(stats.compaction.moves));
+              static_cast<unsigned long long>(stats.compaction.moves), deepest);
 }
 
 // Names the parameter in the output of a failing test.

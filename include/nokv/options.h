@@ -81,9 +81,12 @@ struct Options {
     size_t level0_runs = 4;
     // Runs in level 0 at which the write delay has reached its maximum.
     size_t level0_runs_slow = 20;
-    // Bytes of level 1, and how many times larger each deeper level is.
-    uint64_t level1_bytes = 256ULL << 20;
-    double level_ratio = 10.0;
+    // Levels are as many, and each as many times larger than the one above, as the bytes stored ask for:
+    // d levels below level 0 hold up to level1_bytes * level_ratio^d. level1_bytes = 0 chooses half of
+    // level0_runs memtables, which writes least. A smaller ratio writes less and in shorter jobs, a larger
+    // one needs less space for overwritten data and gives absent keys fewer levels to be looked for in.
+    uint64_t level1_bytes = 0;
+    double level_ratio = 5.0;
     // Compact by need. Off for tests and bulk loads that call CompactRange themselves.
     bool automatic = true;
   } compaction;

@@ -259,9 +259,9 @@ void Background::UpdatePressure() {
     const bool growing = scores.debt_bytes > last_debt_;
     last_debt_ = scores.debt_bytes;
     if (growing) {
-      signals.compaction_debt =
-          static_cast<double>(scores.debt_bytes) / (16.0 * static_cast<double>(parts_.memtable_bytes)) -
-          1.0;
+      const double normal = std::max(2.0 * static_cast<double>(scores.descent_bytes),
+                                     16.0 * static_cast<double>(parts_.memtable_bytes));
+      signals.compaction_debt = static_cast<double>(scores.debt_bytes) / normal - 1.0;
     }
   }
   parts_.back_pressure->Set(signals);

@@ -241,6 +241,8 @@ TEST_F(DbTest, LimitsAreRefusedWithTheirName) {
 }
 
 TEST_F(DbTest, ManyWritesFlowThroughAllLevels) {
+  options_.compaction.level1_bytes = 64 << 10;
+  options_.compaction.level_ratio = 2;
   Open();
   for (int round = 0; round < 4; ++round) {
     for (int i = 0; i < 3000; ++i) {
@@ -252,6 +254,7 @@ TEST_F(DbTest, ManyWritesFlowThroughAllLevels) {
   const Stats stats = db_->GetStats();
   EXPECT_GT(stats.flush.completed, 4U);
   EXPECT_GT(stats.compaction.runs + stats.compaction.moves, 1U);
+  EXPECT_GT(stats.levels.at(3).tables, 0U);
   EXPECT_EQ(stats.background_error, "");
   for (int i = 0; i < 3000; ++i) {
     const std::string key = "key" + std::to_string(i);

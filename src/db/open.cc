@@ -374,6 +374,7 @@ Status DbImpl::StartWork() {
   Background::Parts parts;
   parts.job = MakeJobEnvironment();
   parts.planner = {.level0_runs = options_.compaction.level0_runs,
+                   .memtable_bytes = memtable_bytes_,
                    .level1_bytes = options_.compaction.level1_bytes,
                    .level_ratio = options_.compaction.level_ratio};
   parts.executor = executor_;

@@ -47,8 +47,8 @@ Status ValidateOptions(const Options& options) {
   complaints.Unless(options.compaction.level0_runs >= 1, "compaction.level0_runs must be at least 1");
   complaints.Unless(options.compaction.level0_runs_slow > options.compaction.level0_runs,
                     "compaction.level0_runs_slow must be more than compaction.level0_runs");
-  complaints.Unless(options.compaction.level1_bytes >= (16ULL << 10),
-                    "compaction.level1_bytes must be at least 16 KiB");
+  complaints.Unless(options.compaction.level1_bytes == 0 || options.compaction.level1_bytes >= (16ULL << 10),
+                    "compaction.level1_bytes must be 0 or at least 16 KiB");
   complaints.Unless(options.compaction.level_ratio >= 2 && options.compaction.level_ratio <= 100,
                     "compaction.level_ratio must be from 2 to 100");
   complaints.Unless(options.back_pressure.delay_micros_max <= 1000,

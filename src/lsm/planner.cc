@@ -1,6 +1,7 @@
 #include "lsm/planner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "base/check.h"
@@ -217,28 +218,67 @@ std::string CompactionPlan::ToString() const {
 
 double LevelScores::max_score() const { return *std::max_element(scores.begin(), scores.end()); }
 
+std::string LevelScores::ToString() const {
+  char text[64];
+  std::snprintf(text, sizeof text, "depth %d fan-out %.2f", depth, fan_out);
+  std::string line = text;
+  for (size_t level = 0; level < scores.size(); ++level) {
+    if (scores[level] == 0 && targets[level] == kNoTarget) continue;
+    std::snprintf(text, sizeof text, " L%zu %.2f", level, scores[level]);
+    line += text;
+    if (targets[level] != kNoTarget) line += " of " + std::to_string(targets[level]);
+  }
+  return line + " debt " + std::to_string(debt_bytes);
+}
+
 LevelScores ScoreLevels(const PlannerOptions& options, const PlannerInput& input) {
+  NOKV_CHECK(options.first_level_bytes() > 0 && options.level_ratio > 1);
   LevelScores result;
+  std::array<double, kLevelCount> bytes{};
+  double total = 0;
+  int deepest = 1;
+  for (int level = 0; level < kLevelCount; ++level) {
+    const FileList& files = Level(input, level);
+    bytes[static_cast<size_t>(level)] = static_cast<double>(BytesOf(files));
+    if (level == 0) continue;
+    total += bytes[static_cast<size_t>(level)];
+    if (!files.empty()) deepest = level;
+  }
+
+  const auto first = static_cast<double>(options.first_level_bytes());
+  double room = first * options.level_ratio;  // of `depth` levels
+  while (result.depth < deepest || (total > room && result.depth + 1 < kLevelCount)) {
+    ++result.depth;
+    room *= options.level_ratio;
+  }
+  result.fan_out = std::max(1.0, std::pow(total / first, 1.0 / result.depth));
+
+  result.targets.fill(kNoTarget);
   result.scores[0] = static_cast<double>(input.level0_runs) / static_cast<double>(options.level0_runs);
+  double arriving = 0;  // what is on its way into the next level
+  double debt = 0;
   if (input.level0_runs >= options.level0_runs) {
-    result.debt_bytes += BytesOf(Level(input, 0)) + BytesOf(Level(input, 1));
+    arriving = bytes[0];
+    debt = bytes[0] + bytes[1];
   }
-  auto target = static_cast<double>(options.level1_bytes);
-  for (int level = 1; level < kLevelCount; ++level, target *= options.level_ratio) {
+  double target = first;
+  for (int level = 1; level < result.depth; ++level) {
     const auto i = static_cast<size_t>(level);
-    result.targets[i] = target > 9e18 ? UINT64_MAX : static_cast<uint64_t>(target);
-    if (level + 1 == kLevelCount) break;  // the last level has nowhere to go
-    const uint64_t bytes = BytesOf(Level(input, level));
-    result.scores[i] = static_cast<double>(bytes) / target;
-    if (bytes > result.targets[i]) {
-      // Moving the excess down rewrites about as many times more bytes as the level below is larger.
-      const uint64_t below = BytesOf(Level(input, level + 1));
-      const double fan = std::min(options.level_ratio,
-                                  static_cast<double>(below) / static_cast<double>(bytes));
-      result.debt_bytes +=
-          static_cast<uint64_t>(static_cast<double>(bytes - result.targets[i]) * (1.0 + fan));
-    }
+    target *= result.fan_out;
+    result.targets[i] = target < 1e19 ? static_cast<uint64_t>(target) : kNoTarget;
+    result.scores[i] = bytes[i] / target;
+    // Moving a share of a level down rewrites the same share of the level below; over nothing it is free.
+    const double held = bytes[i] + arriving;
+    arriving = std::max(0.0, held - target);
+    if (arriving > 0 && bytes[i + 1] > 0) debt += arriving * (1.0 + bytes[i + 1] / held);
   }
+  result.debt_bytes = static_cast<uint64_t>(debt);
+
+  // Level 0 rewrites level 1 as a whole, the levels between their share.
+  const auto level0 = static_cast<double>(options.level0_bytes());
+  const double descent =
+      level0 * result.depth + first * result.fan_out + level0 * result.fan_out * (result.depth - 1);
+  result.descent_bytes = descent < 1e19 ? static_cast<uint64_t>(descent) : UINT64_MAX;
   return result;
 }
 

@@ -12,6 +12,18 @@
 //               snapshot needs what they hide: down one level, or rewritten in place where nothing lies
 //               below, so that the space comes back.
 //  kExpired     the same for entries whose time has passed.
+//
+// Targets follow the size of the database. Let `first` be the bytes of level 1 in the smallest database
+// (PlannerOptions::first_level_bytes) and `total` the bytes of all levels below 0. In use are the least
+// number of levels d with total <= first * level_ratio^d, but never fewer than hold tables. The deepest of
+// them has no target and nowhere to go; those above have first * q^i for i = 1..d-1, where
+// q = (total / first)^(1/d): each level is as many times larger than the one above as its neighbours are,
+// and no more than the size asks for. For a given number of levels equal ratios write least (O'Neil et al.,
+// The log-structured merge-tree, 1996, section 3; Dayan et al., Monkey, 2017, section 4). So a small
+// database has no level below 1, and one that outgrows its depth begins the next level with moves, which
+// write nothing. Tables only ever go down and a level once in use counts until it is empty, so that a
+// total that swings around a limit shuffles nothing.
+//
 // A plan never touches a table that another compaction holds (`busy`), and takes along every table of the
 // output level that overlaps its range, so that the runs stay disjoint.
 //
@@ -32,8 +44,20 @@ namespace nokv::lsm {
 
 struct PlannerOptions {
   size_t level0_runs = 4;
-  uint64_t level1_bytes = 256ULL << 20;
-  double level_ratio = 10.0;
+  uint64_t memtable_bytes = 64ULL << 20;
+  // 0 chooses half of level0_bytes().
+  uint64_t level1_bytes = 0;
+  double level_ratio = 5.0;
+
+  // What level 0 hands down at a time.
+  uint64_t level0_bytes() const {
+    uint64_t bytes = 0;
+    const bool overflow = __builtin_mul_overflow(level0_runs, memtable_bytes, &bytes);
+    return overflow ? UINT64_MAX : bytes;
+  }
+  // Half of that: level 0 goes down as a whole, so that level 1 is that much beyond its target when its
+  // cheapest tables move on, and these overlap fewer bytes below than the ratio of the targets says.
+  uint64_t first_level_bytes() const { return level1_bytes != 0 ? level1_bytes : level0_bytes() / 2; }
 };
 
 struct PlannerInput {
@@ -73,14 +97,27 @@ struct CompactionPlan {
   std::string ToString() const;
 };
 
+inline constexpr uint64_t kNoTarget = UINT64_MAX;
+
 struct LevelScores {
+  // From 1 on a level has work. 0 for levels without a target.
   std::array<double, manifest::kLevelCount> scores{};
+  // kNoTarget for level 0, for the deepest level in use, and below it.
   std::array<uint64_t, manifest::kLevelCount> targets{};
+  int depth = 1;         // levels below 0 that are in use
+  double fan_out = 1.0;  // how many times larger each is than the one above
   // Bytes that must be rewritten until every level is within its target.
   uint64_t debt_bytes = 0;
+  // Bytes that level 0, once full, causes to be written on its way to the deepest level: the measure for
+  // debt_bytes, of which so much is the normal course of things.
+  uint64_t descent_bytes = 0;
   double max_score() const;
+
+  // One line for logs and golden files.
+  std::string ToString() const;
 };
 
+// REQUIRES: options.first_level_bytes() > 0 and level_ratio > 1.
 LevelScores ScoreLevels(const PlannerOptions& options, const PlannerInput& input);
 
 // The most urgent plan that no busy table stands in the way of; nothing if the tree is in good shape.
