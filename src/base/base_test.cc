@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/coding.h"
+#include "base/event_count.h"
 #include "base/executor.h"
 #include "base/hash.h"
 #include "base/mutex.h"
@@ -128,6 +129,41 @@ TEST(ManualClock, MovesOnlyWhenTold) {
   clock.SleepMicros(5'000);
   EXPECT_EQ(clock.NowMicros(), start + 5'000);
   EXPECT_EQ(clock.WallMillis(), 1005U);
+}
+
+// Two threads hand a number to and fro; a lost wake-up would leave both asleep.
+TEST(EventCount, NoWakeUpIsLost) {
+  constexpr uint32_t kHandOvers = 20'000;
+  EventCount changed;
+  std::atomic<uint32_t> number{0};
+  const auto play = [&](uint32_t parity) {
+    for (uint32_t turn = parity; turn < kHandOvers; turn += 2) {
+      changed.Await([&] { return number.load(std::memory_order_acquire) == turn; });
+      number.store(turn + 1, std::memory_order_release);
+      changed.Notify();
+    }
+  };
+  std::thread other([&] { play(1); });
+  play(0);
+  other.join();
+  EXPECT_EQ(number.load(), kHandOvers);
+}
+
+TEST(EventCount, NotifyWakesEverySleeper) {
+  EventCount changed;
+  std::atomic<bool> open{false};
+  std::atomic<int> through{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      changed.Await([&] { return open.load(std::memory_order_acquire); });
+      through.fetch_add(1);
+    });
+  }
+  open.store(true, std::memory_order_release);
+  changed.Notify();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(through.load(), 8);
 }
 
 }  // namespace

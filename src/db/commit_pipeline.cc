@@ -9,26 +9,6 @@
 
 namespace nokv::db {
 
-namespace {
-
-constexpr int kSpins = 128;  // about a microsecond: another thread's memcpy, not its time slice
-
-// Returns once `done()`; `word` changes whenever that may have become true.
-template <typename Done>
-void SpinThenSleep(std::atomic<uint32_t>& word, Done done) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (done()) return;
-    base::CpuRelax();
-  }
-  for (;;) {
-    const uint32_t seen = word.load(std::memory_order_acquire);
-    if (done()) return;
-    word.wait(seen, std::memory_order_acquire);
-  }
-}
-
-}  // namespace
-
 CommitPipeline::CommitPipeline(Host* host,
                                wal::Log* log,
                                std::shared_ptr<memtable::Memtable> memtable,
@@ -82,7 +62,7 @@ Status CommitPipeline::Reserve(const PreparedBatch& batch, bool sync, Reserved* 
         break;
       case Next::kRingFull: {
         const uint64_t before = reserved->published_seen;
-        SpinThenSleep(publish_word_, [&] {
+        publish_changed_.Await([&] {
           return published_.load(std::memory_order_acquire) != before ||
                  failed_from_.load(std::memory_order_acquire) != UINT64_MAX;
         });
@@ -182,12 +162,11 @@ Status CommitPipeline::WaitSynced(uint64_t ticket) {
       // The leader before may have covered this ticket between the test above and the exchange.
       if (synced_.load(std::memory_order_acquire) <= ticket) status = SyncAsLeader(ticket);
       syncing_.store(false, std::memory_order_release);
-      sync_word_.fetch_add(1, std::memory_order_release);
-      sync_word_.notify_all();
+      sync_changed_.Notify();
       if (!status.ok()) return Fail(ticket, status);
       continue;
     }
-    SpinThenSleep(sync_word_, [&] {
+    sync_changed_.Await([&] {
       return synced_.load(std::memory_order_acquire) > ticket ||
              failed_from_.load(std::memory_order_acquire) <= ticket ||
              !syncing_.load(std::memory_order_acquire);
@@ -231,14 +210,13 @@ void CommitPipeline::Publish() {
       published_.store(ticket + 1, std::memory_order_release);
       moved = true;
     }
-    if (moved) publish_word_.fetch_add(1, std::memory_order_release);
   }
-  if (moved) publish_word_.notify_all();
+  if (moved) publish_changed_.Notify();
 }
 
 Status CommitPipeline::WaitPublished(uint64_t ticket) {
   if (published_.load(std::memory_order_acquire) > ticket) [[likely]] return Status::Ok();
-  SpinThenSleep(publish_word_, [&] {
+  publish_changed_.Await([&] {
     return published_.load(std::memory_order_acquire) > ticket ||
            failed_from_.load(std::memory_order_acquire) <= ticket;
   });
@@ -247,7 +225,7 @@ Status CommitPipeline::WaitPublished(uint64_t ticket) {
 }
 
 Status CommitPipeline::WaitVisible(key::SequenceNumber seq) {
-  SpinThenSleep(publish_word_, [&] {
+  publish_changed_.Await([&] {
     return visible_.load(std::memory_order_acquire) >= seq ||
            failed_from_.load(std::memory_order_acquire) != UINT64_MAX;
   });
@@ -281,10 +259,8 @@ Status CommitPipeline::FailureOf(uint64_t ticket) {
 }
 
 void CommitPipeline::WakeAll() {
-  publish_word_.fetch_add(1, std::memory_order_release);
-  publish_word_.notify_all();
-  sync_word_.fetch_add(1, std::memory_order_release);
-  sync_word_.notify_all();
+  publish_changed_.Notify();
+  sync_changed_.Notify();
 }
 
 key::SequenceNumber CommitPipeline::SwitchMemtable(std::shared_ptr<memtable::Memtable> next) {
@@ -312,7 +288,7 @@ void CommitPipeline::Close() {
   }
   if (end == 1) return;
   // Tickets below a failed one still come through; from it on nothing does.
-  SpinThenSleep(publish_word_, [&] {
+  publish_changed_.Await([&] {
     const uint64_t reachable = std::min(end, failed_from_.load(std::memory_order_acquire));
     return published_.load(std::memory_order_acquire) >= reachable;
   });

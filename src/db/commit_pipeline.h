@@ -37,6 +37,7 @@
 #include <memory>
 #include <string>
 
+#include "base/event_count.h"
 #include "base/mutex.h"
 #include "key/entry.h"
 #include "memtable/memtable.h"
@@ -166,12 +167,12 @@ class CommitPipeline {
   // All tickets below are published. Written under publish_lock_; release, pairs with acquire of waiters.
   alignas(64) std::atomic<uint64_t> published_{1};
   std::atomic<key::SequenceNumber> visible_;
-  std::atomic<uint32_t> publish_word_{0};  // changes with every publication; waiters sleep on it
+  base::EventCount publish_changed_;
 
   // All tickets below are covered by a sync.
   alignas(64) std::atomic<uint64_t> synced_{1};
   std::atomic<bool> syncing_{false};
-  std::atomic<uint32_t> sync_word_{0};
+  base::EventCount sync_changed_;
   std::atomic<uint64_t> syncs_{0};
 
   // The lowest ticket that failed; UINT64_MAX if none.
