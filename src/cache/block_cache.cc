@@ -241,6 +241,7 @@ void BlockCache::SetCapacity(size_t bytes) {
 void BlockCache::Resize(size_t bytes) {
   base::MutexLock lock(&resize_mu_);
   capacity_.store(bytes, std::memory_order_relaxed);
+  pools_->Keep(bytes);
   for (const auto& shard : shards_) {
     VictimList victims;
     while (shard->MoveCapacity(bytes / shards_.size(), &victims))

@@ -162,7 +162,8 @@ void FramePool::Free(Entry* entry) {
         search_from_.begin() + static_cast<ptrdiff_t>(std::min(run, kSearchLengths)) + 1;
     std::for_each(search_from_.begin(), end,
                   [&](size_t& from) { from = std::min(from, region->index); });
-    if (region->free_units == units_per_region() - 1 && ++empty_regions_ > EmptyRegionsMax()) {
+    if (region->free_units == units_per_region() - 1) ++empty_regions_;
+    if (region->free_units == units_per_region() - 1 && HasTooManyEmptyRegions()) {
       --empty_regions_;
       --region_count_;
       unused = std::move(regions_[region->index]);
@@ -175,8 +176,24 @@ void FramePool::Free(Entry* entry) {
 
 // A guard that stands still for a while makes the cache grow by what is evicted meanwhile; the
 // regions for that are not mapped again each time.
-size_t FramePool::EmptyRegionsMax() const {
-  return 1 + region_count_ / 32;
+bool FramePool::HasTooManyEmptyRegions() const {
+  return empty_regions_ > 1 + region_count_ / 32 && mapped_bytes() > keep_bytes_;
+}
+
+void FramePool::Keep(size_t bytes) {
+  std::vector<std::unique_ptr<Region>> unused;
+  {
+    base::MutexLock lock(&mu_);
+    keep_bytes_ = bytes;
+    for (auto region = regions_.rbegin(); region != regions_.rend() && HasTooManyEmptyRegions(); ++region) {
+      if (*region == nullptr || (*region)->free_units != units_per_region() - 1) continue;
+      --empty_regions_;
+      --region_count_;
+      mapped_bytes_.fetch_sub(region_bytes_, std::memory_order_relaxed);
+      unused.push_back(std::move(*region));
+    }
+  }
+  for (const auto& region : unused) Unmap(region->memory, region_bytes_);
 }
 
 FramePool::Region* FramePool::RegionOf(const void* memory) const {
@@ -302,6 +319,10 @@ Entry* FramePools::Allocate(size_t bytes, size_t spread) {
     if (entry != nullptr) return entry;
   }
   return pools_[first]->Allocate(bytes);
+}
+
+void FramePools::Keep(size_t bytes) {
+  for (const auto& pool : pools_) pool->Keep(bytes / pools_.size());
 }
 
 size_t FramePools::used_bytes() const {

@@ -57,6 +57,11 @@ class FramePool {
   // The weight that an entry for `bytes` bytes will have.
   size_t WeightOf(size_t bytes) const;
 
+  // Memory from the system is kept while there is no more of it than this, used or not; beyond it only a few empty
+  // regions are. A compaction erases the blocks of its inputs and loads as many of its outputs: a region that went to
+  // the system in between would come back with a page fault, and zeroed, which costs more than all else about a block.
+  void Keep(size_t bytes) NOKV_EXCLUDES(mu_);
+
   // Units of living frames; memory taken from the system.
   size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
@@ -84,7 +89,7 @@ class FramePool {
   size_t units_per_region() const { return region_bytes_ / kUnit; }
 
   char* AllocateUnits(size_t units, bool may_map) NOKV_REQUIRES(mu_);
-  size_t EmptyRegionsMax() const NOKV_REQUIRES(mu_);
+  bool HasTooManyEmptyRegions() const NOKV_REQUIRES(mu_);
   Region* AddRegion() NOKV_REQUIRES(mu_);
   bool FindRun(Region* region, size_t units, size_t* start) const;
   void Mark(Region* region, size_t start, size_t units, bool used);
@@ -102,6 +107,7 @@ class FramePool {
   std::array<size_t, kSearchLengths + 1> search_from_ NOKV_GUARDED_BY(mu_) = {};
   size_t region_count_ NOKV_GUARDED_BY(mu_) = 0;
   size_t empty_regions_ NOKV_GUARDED_BY(mu_) = 0;  // kept; the next blocks would ask for them again
+  size_t keep_bytes_ NOKV_GUARDED_BY(mu_) = 0;
 };
 
 // The pools of one cache.
@@ -115,6 +121,8 @@ class FramePools {
   // which need not be where the next are asked for.
   Entry* Allocate(size_t bytes, size_t spread);
   void Free(Entry* entry) { pools_[entry->pool]->Free(entry); }
+  // FramePool::Keep, of all together.
+  void Keep(size_t bytes);
 
   size_t used_bytes() const;
   size_t mapped_bytes() const;
