@@ -306,6 +306,12 @@ void Server::EndTurn() {
     client->in_turn = false;
     client->ran_in_turn = false;
   }
+  // Who is told that another client was killed finds that one's connection closed.
+  std::erase_if(turn, [this](Client* client) {
+    const bool dropped = client->connection.state() == Connection::State::kDropped;
+    if (dropped) Remove(client);
+    return dropped;
+  });
   for (Client* client : turn) Settle(client);
   turn.clear();
   if (turn_.empty()) turn_.swap(turn);  // keeps the vector's memory
