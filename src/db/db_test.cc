@@ -444,6 +444,39 @@ TEST_F(DbFaultTest, AFailedManifestSyncLosesNeitherTheOldNorTheNew) {
   EXPECT_EQ(Scan(), "a=1 b=2");
 }
 
+TEST_F(DbFaultTest, RetriesOfAFlushCollectNoTables) {
+  OpenWithFaults();
+  const auto tables = [&] {
+    executor_.RunAll();
+    size_t count = 0;
+    const auto names = fs_->List("/db");
+    for (const std::string& name : *names) count += name.find(".sst") != std::string::npos ? 1U : 0U;
+    return count;
+  };
+  ASSERT_TRUE(Put("a", "1").ok());
+  vfs::FaultRule rule;
+  rule.operation = vfs::FaultOperation::kWrite;
+  rule.path = "*MANIFEST*";
+  rule.repeat = true;
+  rule.error = StatusCode::kNoSpace;
+  const auto full = faults_.AddRule(rule);
+  ASSERT_TRUE(db_->Flush({}).IsNoSpace());
+  for (int retry = 0; retry < 10; ++retry) {
+    clock_.Advance(1'000'000);
+    ASSERT_TRUE(Put("b", "2").IsNoSpace());
+    EXPECT_EQ(tables(), 1U);  // that of the first attempt, which the manifest may name
+  }
+  EXPECT_GT(faults_.fired(full), 10U);
+  faults_.RemoveAllRules();
+  clock_.Advance(1'000'000);
+  ASSERT_TRUE(Put("b", "2").ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  size_t in_use = 0;
+  for (const Stats::Level& level : db_->GetStats().levels) in_use += level.tables;
+  EXPECT_EQ(tables(), in_use);
+  EXPECT_EQ(Scan(), "a=1 b=2");
+}
+
 TEST_F(DbFaultTest, EveryFailingCallLeavesADatabaseThatOpensAndHoldsWhatWasAcknowledged) {
   // The k-th call fails, for every k until a run is not touched by it.
   uint64_t k = 1;

@@ -121,8 +121,9 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
   result.bytes_written = output.bytes_written();
   for (const manifest::FileMeta& file : files) edit.added.emplace_back(plan.output_level, file);
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook);
-  output.Keep();  // also after a failure: the edit may be on the disk (VersionSet, 4)
+  bool files_taken = false;
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, &files_taken);
+  if (files_taken) output.Keep();
   NOKV_TRY(installed);
   MoveCachedKeys(environment, inputs, environment.versions->TablesOf(plan.output_level, files));
   result.micros = environment.clock->NowMicros() - started;

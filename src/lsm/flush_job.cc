@@ -59,8 +59,9 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
     edit.added.emplace_back(0, file);
     edit.last_seq = std::max(edit.last_seq.value_or(0), file.largest_seq);
   }
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook);
-  output.Keep();  // also after a failure: the edit may be on the disk (VersionSet, 4)
+  bool files_taken = false;
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, &files_taken);
+  if (files_taken) output.Keep();
   NOKV_TRY(installed);
   result.install_micros = environment.clock->NowMicros() - built;
   if (cache::BlockCache* const cache = environment.versions->cache()) {

@@ -86,10 +86,13 @@ std::shared_ptr<const Version> VersionSet::current() const {
 }
 
 Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
-                               const InstallHook& hook) {
+                               const InstallHook& hook,
+                               bool* files_taken) {
+  if (files_taken != nullptr) *files_taken = false;
   // Opened before the lock and before the manifest knows them: a table that cannot be opened must not
   // become part of the database.
   std::map<uint64_t, TableRef> opened;
+  std::vector<uint64_t> new_files;
   {
     std::shared_ptr<const Version> now = current();
     std::map<uint64_t, TableRef> present;
@@ -104,6 +107,7 @@ Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
         }
         NOKV_ASSIGN_OR_RETURN(TableRef table, OpenTable(meta));
         opened.emplace(meta.number, std::move(table));
+        new_files.push_back(meta.number);
       }
     }
   }
@@ -129,13 +133,30 @@ Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
   }
   // Made before it is logged: a group that would break the shape of the tree never reaches the disk.
   NOKV_ASSIGN_OR_RETURN(auto version, Version::Create(std::move(levels)));
-  NOKV_TRY(manifest_->LogAndApply(group));
+  const uint64_t appends_failed = manifest_->stats().appends_failed;
+  const Status logged = manifest_->LogAndApply(group);
+  SettleDoubtLocked();
+  const bool in_doubt = manifest_->stats().appends_failed != appends_failed;
+  NOKV_CHECK(!logged.ok() || !in_doubt);
+  if (files_taken != nullptr) *files_taken = logged.ok() || in_doubt;
+  if (in_doubt) {
+    NOKV_CHECK(in_doubt_.empty());
+    in_doubt_ = std::move(new_files);
+    in_doubt_manifest_ = manifest_->manifest_number();
+  }
+  NOKV_TRY(logged);
   for (const TableRef& table : removed) {
     if (!opened.contains(table->meta().number)) table->MarkObsolete();
   }
   current_ = version;
   if (hook) hook(std::move(version));
   return Status::Ok();
+}
+
+void VersionSet::SettleDoubtLocked() {
+  if (manifest_->manifest_number() == in_doubt_manifest_) return;
+  for (const uint64_t number : in_doubt_) environment_.purger->Purge(number);
+  in_doubt_.clear();
 }
 
 uint64_t VersionSet::NewFileNumber() {
@@ -170,6 +191,7 @@ Status VersionSet::MaintainManifest() {
   base::MutexLock lock(&mu_);
   if (manifest_ == nullptr) return Status::Ok();
   if (manifest_->needs_rewrite()) NOKV_TRY(manifest_->Rewrite());
+  SettleDoubtLocked();
   return manifest_->RemoveObsoleteFiles();
 }
 

@@ -12,8 +12,8 @@
 //  2. a table leaves the disk only after the manifest that forgets it is durable and the last version
 //     that holds it is gone (law 6).
 //  3. no two compactions claim overlapping ranges of the same levels.
-//  4. if the manifest's fate is unknown after a failed append, no file of that group is removed: the edit
-//     may be on the disk.
+//  4. after a failed append the group may be on the disk: no file that it adds or removes goes before a new
+//     manifest, which begins with the state without it, is in charge. Then those that it added go.
 //
 // Thread-safe. Changes are serialised by one lock that is held during the manifest's I/O: the order of
 // edits on disk is the order of versions.
@@ -66,8 +66,12 @@ class VersionSet {
       NOKV_EXCLUDES(mu_);
 
   // Makes the group durable and current. `hook` (may be null) gets the new version before anybody else can.
-  Status LogAndApply(std::span<const manifest::VersionEdit> group, const InstallHook& hook)
-      NOKV_EXCLUDES(mu_);
+  // *files_taken (may be null) says whether the files that the group adds are this object's, to keep or to
+  // remove: true if it is OK, and if the append failed (4). Otherwise nothing came to the manifest, and
+  // they are still the caller's.
+  Status LogAndApply(std::span<const manifest::VersionEdit> group,
+                     const InstallHook& hook,
+                     bool* files_taken = nullptr) NOKV_EXCLUDES(mu_);
 
   uint64_t NewFileNumber() NOKV_EXCLUDES(mu_);
   // A copy: the families, log marks and counters as of the last durable group.
@@ -108,6 +112,8 @@ class VersionSet {
   Result<TableRef> OpenTable(const manifest::FileMeta& meta);
   PlannerInput InputLocked(const PlanContext& context) const NOKV_REQUIRES(mu_);
   std::optional<Claimed> ClaimLocked(std::optional<CompactionPlan> plan) NOKV_REQUIRES(mu_);
+  // Removes the files in doubt if a new manifest has settled their fate.
+  void SettleDoubtLocked() NOKV_REQUIRES(mu_);
 
   const Environment environment_;
   uint64_t database_id_ = 0;
@@ -116,6 +122,10 @@ class VersionSet {
   std::unique_ptr<manifest::Manifest> manifest_ NOKV_GUARDED_BY(mu_);  // null if read-only
   manifest::State read_only_state_ NOKV_GUARDED_BY(mu_);
   std::shared_ptr<const Version> current_ NOKV_GUARDED_BY(mu_);
+  // What a group added whose append failed, and the number of that manifest. One group at most: nothing is
+  // appended behind a failure, and the next manifest settles it.
+  std::vector<uint64_t> in_doubt_ NOKV_GUARDED_BY(mu_);
+  uint64_t in_doubt_manifest_ NOKV_GUARDED_BY(mu_) = 0;
   std::set<uint64_t> busy_ NOKV_GUARDED_BY(mu_);
   RangeGuard guard_ NOKV_GUARDED_BY(mu_);
 };
