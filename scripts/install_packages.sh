@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a build needs, and nothing that is there already.
-#   scripts/install_packages.sh [build] [test] [client]      the default is build and test
+#   scripts/install_packages.sh [build] [test] [client] [bench]      the default is build and test
 # Needs root (or sudo) only if something is missing. docs/dependencies.md says what each one is for.
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config libzstd-dev liblz4-dev libxxhash-dev libcli11-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev python3 redis-tools)
+bench=(librocksdb-dev libleveldb-dev liblmdb-dev nlohmann-json3-dev libbenchmark-dev python3 valgrind)
 
 wanted=()
 for set in "${@:-build test}"; do
@@ -13,6 +14,7 @@ for set in "${@:-build test}"; do
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     client) wanted+=(redis-tools) ;;
+    bench) wanted+=("${bench[@]}") ;;
     "build test") wanted+=("${build[@]}" "${test[@]}") ;;
     *) echo "install_packages.sh: unknown set '$set'" >&2; exit 2 ;;
   esac
