@@ -200,6 +200,7 @@ int Main(int argc, char** argv) {
     std::fputs("usage: nokv-instructions DIRECTORY\n", stderr);
     return 2;
   }
+  std::printf("about compiler %s\n", __VERSION__);
   const std::filesystem::path directory = argv[1];
   Script(directory).Run();
   Check(DB::Destroy(directory), "remove");
