@@ -167,7 +167,10 @@ func keyCommands(r *redis.Client) {
 func connectionCommands(r *redis.Client, protocol int, password string) {
 	check("PING", "PONG")(result(r.Ping(ctx).Result()))
 	check("ECHO", "\x00 binary")(result(r.Echo(ctx, "\x00 binary").Result()))
-	own := r.Conn()
+	// A pool of their own: connections that the server closes below must not be handed out again.
+	others := redis.NewClient(r.Options())
+	defer others.Close()
+	own := others.Conn()
 	defer own.Close()
 	hello, err := own.Hello(ctx, protocol, "default", password, "greeted").Result()
 	check("HELLO", int64(protocol))(hello["proto"], err)
@@ -186,9 +189,6 @@ func connectionCommands(r *redis.Client, protocol int, password string) {
 	holds("CLIENT LIST", strings.Contains(list, " name=smoke "), list)
 	help, err := own.Do(ctx, "CLIENT", "HELP").Slice()
 	holds("CLIENT HELP", err == nil && len(help) > 10, err)
-	// A pool of its own: the connection that is closed from outside must not be handed out again.
-	others := redis.NewClient(r.Options())
-	defer others.Close()
 	victim := others.Conn()
 	check("CLIENT KILL", int64(1))(result(own.ClientKillByFilter(ctx, "ID", fmt.Sprint(victim.ClientID(ctx).Val())).Result()))
 	victim.Close()
