@@ -159,10 +159,15 @@ Status Persistence(CommandContext& ctx, Lines lines) {
 
 Status Stats(CommandContext& ctx, Lines lines) {
   const Metrics& metrics = ctx.service.metrics();
+  const ServerFacts facts = ctx.service.Facts();
+  const auto kib = [](uint64_t bytes) { return Fixed(static_cast<double>(bytes) / 1024, 2); };
   lines.Add("total_connections_received", metrics.connections_accepted)
       .Add("total_commands_processed", metrics.commands)
+      .Add("instantaneous_ops_per_sec", facts.commands_per_second)
       .Add("total_net_input_bytes", metrics.input_bytes)
       .Add("total_net_output_bytes", metrics.output_bytes)
+      .Add("instantaneous_input_kbps", kib(facts.input_bytes_per_second))
+      .Add("instantaneous_output_kbps", kib(facts.output_bytes_per_second))
       .Add("rejected_connections", metrics.connections_refused)
       .Add("sync_full", "0")
       .Add("sync_partial_ok", "0")

@@ -364,10 +364,26 @@ void Server::StartWait(Client* client) {
 
 void Server::EverySecond() {
   const uint64_t now = clock()->NowMicros();
+  MeasureRates(now);
   CloseStalled(now);
   if (metrics_http_ != nullptr) metrics_http_->CloseStalled();
   if (settings().sync == SyncPolicy::kEverySecond) SyncInBackground();
   loop_->CallAt(now + kSecond, [this] { EverySecond(); });
+}
+
+void Server::MeasureRates(uint64_t now) {
+  const Metrics& all = metrics();
+  const Pace tick{now, all.commands, all.input_bytes, all.output_bytes};
+  const uint64_t micros = std::max<uint64_t>(1, now - last_tick_.at_micros);
+  // CONFIG RESETSTAT starts the figures anew in between.
+  const auto rate = [micros](uint64_t before, uint64_t after) {
+    return (after < before ? after : after - before) * kSecond / micros;
+  };
+  per_second_ = {.at_micros = now,
+                 .commands = rate(last_tick_.commands, tick.commands),
+                 .input_bytes = rate(last_tick_.input_bytes, tick.input_bytes),
+                 .output_bytes = rate(last_tick_.output_bytes, tick.output_bytes)};
+  last_tick_ = tick;
 }
 
 void Server::CloseStalled(uint64_t now) {
@@ -445,6 +461,9 @@ ServerFacts Server::Facts() const {
           .started_micros = started_micros_,
           .connections = clients_.size(),
           .clients_bytes = buffered_bytes_,
+          .commands_per_second = per_second_.commands,
+          .input_bytes_per_second = per_second_.input_bytes,
+          .output_bytes_per_second = per_second_.output_bytes,
           .debug_commands = options_.debug_commands};
 }
 

@@ -108,6 +108,7 @@ class Server final : public Service {
   void Remove(Client* client);
   void StartWait(Client* client);
   void EverySecond();
+  void MeasureRates(uint64_t now);
   void CloseStalled(uint64_t now);
   void KeepMemoryWithinLimit();
   void SyncInBackground();
@@ -136,6 +137,16 @@ class Server final : public Service {
   std::vector<Client*> turn_;               // ran or must send in this turn
   std::vector<Client*> held_back_;          // can run although nothing new arrived
   std::unique_ptr<char[]> read_buffer_;
+
+  // What the figures were at the last tick, and how fast they grew since the one before.
+  struct Pace {
+    uint64_t at_micros = 0;
+    uint64_t commands = 0;
+    uint64_t input_bytes = 0;
+    uint64_t output_bytes = 0;
+  };
+  Pace last_tick_;
+  Pace per_second_;
 
   // The sync of everysec: at most one at a time.
   struct BackgroundSync {

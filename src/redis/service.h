@@ -27,6 +27,10 @@ struct ServerFacts {
   uint64_t started_micros = 0;
   uint64_t connections = 0;
   uint64_t clients_bytes = 0;
+  // Over the last second or so.
+  uint64_t commands_per_second = 0;
+  uint64_t input_bytes_per_second = 0;
+  uint64_t output_bytes_per_second = 0;
   bool debug_commands = false;
 };
 

@@ -147,7 +147,7 @@ class Scenes:
         count = min(1_000 if self.short else 10_000, hard - 500)
         server = resp.start_nokv(self.binary, "--max-clients", str(count + 100))
         seconds = 1 if self.short else 10
-        self.report("50 active connections alone", server, memory(server), 8 * MIB, active_clients(server, 50, seconds))
+        self.report("50 active connections alone", server, memory(server), 64 * MIB, active_clients(server, 50, seconds))
         before = memory(server)
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
         for connection in idle[::10]:

@@ -130,6 +130,8 @@ def pipe(check, port, password, records):
         done = cli(port, password, "--pipe", stdin=stream)
         seconds = time.time() - start
     check.true("--pipe", "errors: 0, replies: %d" % records in done.stdout, done.stdout + done.stderr)
+    rate = re.search(r"instantaneous_ops_per_sec:(\d+)", cli(port, password, "info", "stats").stdout)
+    check.true("the rate in INFO", rate is not None and int(rate[1]) > 1000, rate)
     check.equal("DBSIZE after --pipe", cli(port, password, "dbsize").stdout, "%d\n" % records)
     samples = [0, records - 1] + [random.randrange(records) for _ in range(10_000)]
     with tempfile.TemporaryFile() as lines:
