@@ -1,0 +1,5 @@
+//go:build cgo
+
+package malloc
+
+import "C" // brings in arena.c
