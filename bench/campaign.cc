@@ -110,7 +110,8 @@ class Campaign {
                                  [&](std::string_view line) {
                                    const Json about = Json::parse(line, nullptr, false);
                                    if (!about.is_object()) return;
-                                   in_go[about.value("engine", "")] = about.value("version", "");
+                                   in_go[about.value("engine", "")] =
+                                       about.value("version", "") + "; " + about.value("about", "");
                                  });
       if (!status.ok()) return status.WithContext("the Go driver does not list its engines");
     }

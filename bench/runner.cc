@@ -356,6 +356,7 @@ Status Runner::RunOperations(const Workload& workload, std::string_view stream, 
       finished.notify_one();
     });
   }
+  if (options_.starting) options_.starting();
   const auto begun = SteadyClock::now();
   const uint64_t begun_ticks = Ticks();
   start.arrive_and_wait();
@@ -372,14 +373,10 @@ Status Runner::RunOperations(const Workload& workload, std::string_view stream, 
   const uint64_t ticks = Ticks() - begun_ticks;
   const double elapsed = SecondsBetween(begun, SteadyClock::now());
 
-  uint64_t most_inserted = 0;
-  for (const auto& count : shared.counts) {
-    most_inserted = std::max(most_inserted, count.inserted.load(std::memory_order_relaxed));
-  }
-  if (workload.name == "load") {
-    record_count_ += ops;
-  } else {
-    record_count_ += most_inserted * threads;
+  for (uint64_t t = 0; t < threads; ++t) {
+    const uint64_t inserted = shared.counts[t].inserted.load(std::memory_order_relaxed);
+    if (inserted == 0) continue;
+    record_count_ = std::max(record_count_, shared.first_new_record + (inserted - 1) * threads + t + 1);
   }
   outcome->ops = ops;
   outcome->seconds = SecondsBetween(begun, *std::max_element(ends.begin(), ends.end()));

@@ -25,6 +25,8 @@ struct RunnerOptions {
   size_t value_bytes = 256;
   uint64_t run = 1;
   uint64_t seed = 1;
+  // Called when the operations of a workload are drawn and its threads are about to start.
+  std::function<void()> starting;
   // Called from the runner's thread about twice a second.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

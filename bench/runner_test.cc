@@ -74,7 +74,7 @@ class Liar final : public Engine {
 class RunnerTest : public ::testing::Test {
  protected:
   RunnerTest()
-      : runner_(&engine_, {.records = 1000, .ops = 4000, .warmup = 100, .threads = 2, .value_bytes = 64, .progress = nullptr},
+      : runner_(&engine_, {.records = 1000, .ops = 4000, .warmup = 100, .threads = 2, .value_bytes = 64, .starting = nullptr, .progress = nullptr},
                 20'000) {}
   Status Run(std::string_view name) {
     outcome_ = {};

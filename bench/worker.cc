@@ -80,8 +80,14 @@ int RunWorker(const WorkerParameters& worker) {
                            .value_bytes = p.value_bytes,
                            .run = worker.run,
                            .seed = p.seed,
+                           .starting = nullptr,
                            .progress = nullptr};
   std::string_view current;
+  Costs costs;
+  options.starting = [&costs] {
+    ResetPeakMemory();
+    costs.before = ReadProcessFigures();
+  };
   options.progress = [&current](uint64_t done, uint64_t total) {
     Print({{"type", "progress"}, {"workload", current}, {"done", done}, {"total", total}});
   };
@@ -92,9 +98,8 @@ int RunWorker(const WorkerParameters& worker) {
     if (!workload.ok()) return Fail(worker, name, workload.status());
     if (workload->Has(Kind::kScan) && !kind->scans) continue;
     if (Status status = runner.WarmUp(*workload); !status.ok()) return Fail(worker, name, status);
-    ResetPeakMemory();
-    Costs costs;
-    costs.before = ReadProcessFigures();
+    // What the warm-up left for later is not the workload's.
+    if (name != "load" && p.warmup_ops() != 0) Settle();
     auto outcome = std::make_unique<Outcome>();
     if (Status status = runner.Run(*workload, outcome.get()); !status.ok()) {
       return Fail(worker, name, status);

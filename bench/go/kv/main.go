@@ -170,6 +170,10 @@ func (w *Worker) do(runner *Runner, workload *Workload) error {
 	if err := runner.WarmUp(workload); err != nil {
 		return fmt.Errorf("in the warm-up, %w", err)
 	}
+	// What the warm-up left for later is not the workload's.
+	if !workload.isLoad() && w.options.runner.Warmup != 0 {
+		w.settle()
+	}
 	execute, err := runner.Prepare(workload)
 	if err != nil {
 		return err
