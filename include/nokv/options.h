@@ -41,7 +41,7 @@ struct Options {
   size_t memtable_bytes = 0;
   // Writes wait when this many memtables are full and not yet flushed. At least 1. The memory for them and for the
   // active one is set aside from the beginning, at most half of memory_budget.
-  size_t immutable_memtables_max = 2;
+  size_t immutable_memtables_max = 1;
 
   // --- Limits --------------------------------------------------------------------------------------
 
