@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "vfs/buffered_writable_file.h"
 #include "vfs/error.h"
+#include "vfs/posix_direct_file.h"
 #include "vfs/posix_io.h"
 
 namespace nokv::vfs {
@@ -171,6 +172,10 @@ Result<std::unique_ptr<RandomAccessFile>> PosixFileSystem::OpenRandomAccess(cons
 
 Result<std::unique_ptr<WritableFile>> PosixFileSystem::CreateWritable(const std::string& path,
                                                                       FileKind kind) {
+  if (kind == FileKind::kTable && options_.direct_tables) {
+    NOKV_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file, posix::CreateDirectFile(path));
+    if (file != nullptr) return file;
+  }
   FileDescriptor fd = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
   if (!fd.valid()) return ErrorFromErrno(path, "create", errno);
   return std::unique_ptr<WritableFile>(

@@ -26,6 +26,8 @@ class PosixFileSystem final : public FileSystem {
  public:
   struct Options {
     LogWrites log_writes = LogWrites::kMapped;
+    // Tables are written past the page cache where the file system can do that (posix_direct_file.h).
+    bool direct_tables = true;
   };
 
   explicit PosixFileSystem(const Options& options) : options_(options) {}

@@ -20,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "vfs/buffered_writable_file.h"
 #include "vfs/error.h"
 
@@ -67,6 +68,38 @@ TEST_F(Posix, ModesDoNotDependOnTheUmask) {
     EXPECT_EQ(ModeOf(Path("file" + suffix)), 0600U);
     EXPECT_EQ(ModeOf(Path("log" + suffix)), 0600U);
     EXPECT_EQ(ModeOf(Path("dir" + suffix)), 0700U);
+  }
+}
+
+// Tables go past the page cache in whole pages; what is appended in whatever pieces must arrive all the same.
+TEST_F(Posix, TablesHoldEveryByteInWhateverPiecesTheyCame) {
+  for (uint64_t round = 0; round < 8; ++round) {
+    SCOPED_TRACE("seed " + std::to_string(round));
+    base::Random random(round);
+    const std::string path = Path("table" + std::to_string(round));
+    auto file = fs_->CreateWritable(path, FileKind::kTable);
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    std::string all;
+    for (int piece = 0; piece < 40; ++piece) {
+      const size_t bytes = random.Uniform(4) == 0 ? 4096 * random.Uniform(600) : random.Uniform(9000);
+      const std::string text(bytes, static_cast<char>('a' + random.Uniform(26)));
+      ASSERT_TRUE((*file)->Append(text).ok());
+      all += text;
+      if (random.Uniform(16) == 0) {
+        ASSERT_TRUE((*file)->Sync().ok());
+      }
+      ASSERT_EQ((*file)->size(), all.size());
+    }
+    ASSERT_TRUE((*file)->Sync().ok());
+    ASSERT_TRUE((*file)->Close().ok());
+    EXPECT_TRUE(!(*file)->Append("x").ok());
+    auto reader = fs_->OpenRandomAccess(path, FileKind::kTable, AccessPattern::kRandom);
+    ASSERT_TRUE(reader.ok());
+    std::string scratch(all.size(), '\0');
+    Slice read;
+    ASSERT_TRUE((*reader)->Read(0, all.size(), scratch.data(), &read).ok());
+    EXPECT_EQ((*reader)->size(), all.size());
+    EXPECT_TRUE(read == all);
   }
 }
 
