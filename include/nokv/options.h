@@ -63,7 +63,7 @@ struct Options {
   } log;
 
   struct Table {
-    // Bytes of a data block before compression; 0 chooses 4 to 16 KiB by the size of the values.
+    // Bytes of a data block before compression; 0 chooses 4 KiB.
     size_t block_bytes = 0;
     // Bits of Bloom filter per key; 10 lets about 1 in 100 absent keys through. 0 for no filter.
     int bloom_bits_per_key = 10;
@@ -80,7 +80,7 @@ struct Options {
     // Runs in level 0 at which compaction starts.
     size_t level0_runs = 4;
     // Runs in level 0 at which the write delay has reached its maximum.
-    size_t level0_runs_slow = 20;
+    size_t level0_runs_slow = 40;
     // Levels are as many, and each as many times larger than the one above, as the bytes stored ask for:
     // d levels below level 0 hold up to level1_bytes * level_ratio^d. level1_bytes = 0 chooses half of
     // level0_runs memtables, which writes least. A smaller ratio writes less and in shorter jobs, a larger

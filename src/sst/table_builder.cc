@@ -18,14 +18,9 @@ constexpr size_t kWriteBytes = 256 << 10;
 // A buffer that one large value has blown up beyond this is given back.
 constexpr size_t kKeptBytes = 1 << 20;
 
-// Block sizes by the average value. Small values: a read that misses the cache should not drag in
-// hundreds of strangers. Large ones: a dozen to a block, or the index grows and scans read in small
-// steps.
-constexpr size_t kSmallBlockBytes = 4 << 10;
-constexpr size_t kMediumBlockBytes = 8 << 10;
-constexpr size_t kLargeBlockBytes = 16 << 10;
-constexpr size_t kSmallValueBytes = 256;
-constexpr size_t kMediumValueBytes = 640;
+// A read that misses the cache should not drag in strangers, nor should the cache keep them: whatever the size of the
+// values, a page. Scans read ahead, and the index takes about 30 bytes a block.
+constexpr size_t kDefaultBlockBytes = 4 << 10;
 
 // Larger blocks are only made for single large entries.
 constexpr size_t kBlockTargetMax = 16 << 20;
@@ -47,6 +42,8 @@ TableBuilder::TableBuilder(const TableOptions& options,
     : options_(options),
       identity_{database_id, file_number},
       file_(file),
+      block_target_(options.block_bytes != 0 ? std::min(options.block_bytes, kBlockTargetMax)
+                                             : kDefaultBlockBytes),
       block_(options.restart_interval),
       compressor_(options.compression, options.zstd_level, options.min_compression_saving),
       filter_(std::max(options.bloom_bits_per_key, 0)) {
@@ -59,14 +56,6 @@ Status TableBuilder::Fail(Status status) {
   NOKV_CHECK(!status.ok());
   if (status_.ok()) status_ = std::move(status);
   return status_;
-}
-
-size_t TableBuilder::TargetBlockBytes(const key::Entry& next) const {
-  if (options_.block_bytes != 0) return std::min(options_.block_bytes, kBlockTargetMax);
-  const uint64_t average =
-      (properties_.raw_value_bytes + next.value.size()) / (properties_.entries + 1);
-  if (average <= kSmallValueBytes) return kSmallBlockBytes;
-  return average <= kMediumValueBytes ? kMediumBlockBytes : kLargeBlockBytes;
 }
 
 bool TableBuilder::MustCutBefore(const key::Entry& entry) const {
@@ -101,7 +90,6 @@ Status TableBuilder::Add(const key::Entry& entry) {
     NOKV_TRY(FinishDataBlock());
     index_.AddBorder({last_key_, last_trailer_, entry.key, shared});
   }
-  if (block_.empty()) block_target_ = TargetBlockBytes(entry);
   block_.Add(entry, last_hash_, shared);
   if (new_key && options_.bloom_bits_per_key > 0) filter_.Add(last_hash_);
   properties_.CountEntry(entry, new_key);

@@ -34,7 +34,7 @@
 namespace nokv::sst {
 
 struct TableOptions {
-  // Bytes of a data block before compression; 0 chooses 4 to 16 KiB by the size of the values.
+  // Bytes of a data block before compression; 0 chooses 4 KiB.
   // Larger blocks make the index smaller and scans faster, and a read that misses the cache longer.
   size_t block_bytes = 0;
   Compression compression = Compression::kNone;
@@ -84,7 +84,6 @@ class TableBuilder {
   };
 
   Status Fail(Status status);
-  size_t TargetBlockBytes(const key::Entry& next) const;
   bool MustCutBefore(const key::Entry& entry) const;
   Status FinishDataBlock();
   // Stores the `payload` as a block; it is left in an unspecified state. Returns the bytes of the
@@ -98,6 +97,7 @@ class TableBuilder {
   const TableOptions options_;
   const FileIdentity identity_;
   vfs::WritableFile* const file_;
+  const size_t block_target_;
 
   Status status_;
   bool finished_ = false;
@@ -105,7 +105,6 @@ class TableBuilder {
   std::string pending_;   // bytes to be given to it
 
   BlockBuilder block_;
-  size_t block_target_ = 0;  // of the block being built
   std::string payload_;
   std::string compressed_;
   Compressor compressor_;

@@ -64,6 +64,11 @@ class TableFile {
   // kCorruption: "path: offset N: what".
   Status Damaged(uint64_t offset, const char* what) const;
 
+  // Advice that these bytes are about to be read.
+  void Prefetch(uint64_t offset, size_t n) const {
+    if (offset < size()) file_->Prefetch(offset, n);
+  }
+
   // Reads exactly n bytes. *bytes points into `scratch` (room for n) or into memory of the file.
   Status Read(uint64_t offset, size_t n, char* scratch, Slice* bytes) const;
 
