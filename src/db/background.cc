@@ -252,15 +252,13 @@ void Background::UpdatePressure() {
     const auto waiting = static_cast<double>(immutables_.size());
     const auto most = static_cast<double>(parts_.immutable_memtables_max);
     signals.memtables = most > 1 ? (waiting - 1) / most : 0;
-    const auto trigger = static_cast<double>(parts_.planner.level0_runs);
     const auto slow = static_cast<double>(parts_.level0_runs_slow);
-    signals.level0 =
-        (static_cast<double>(version->level0_runs()) - 2 * trigger) / std::max(1.0, slow - 2 * trigger);
+    signals.level0 = static_cast<double>(version->level0_runs()) / (slow / 2) - 1.0;
     const bool growing = scores.debt_bytes > last_debt_;
     last_debt_ = scores.debt_bytes;
     if (growing) {
-      const double normal = std::max(2.0 * static_cast<double>(scores.descent_bytes),
-                                     16.0 * static_cast<double>(parts_.memtable_bytes));
+      const double normal = std::max(8.0 * static_cast<double>(scores.descent_bytes),
+                                     64.0 * static_cast<double>(parts_.memtable_bytes));
       signals.compaction_debt = static_cast<double>(scores.debt_bytes) / normal - 1.0;
     }
   }

@@ -61,7 +61,7 @@ class Background {
     size_t compaction_threads = 1;
     size_t immutable_memtables_max = 3;
     size_t memtable_bytes = 0;
-    size_t level0_runs_slow = 20;
+    size_t level0_runs_slow = 40;
   };
   explicit Background(Parts parts);
   // REQUIRES: Stop was called.
