@@ -149,7 +149,11 @@ class Campaign {
   std::vector<std::string> WantedWorkloads(const std::string& engine) const {
     std::vector<std::string> wanted = options_.parameters.workloads;
     const EngineKind* kind = FindEngine(engine);
-    if (kind != nullptr && !kind->scans) std::erase_if(wanted, [](auto& w) { return w == "E" || w == "S"; });
+    if (kind != nullptr && !kind->scans) {
+      std::erase_if(wanted, [](const std::string& name) {
+        return FindWorkload(name, Distribution::kZipfian)->Has(Kind::kScan);
+      });
+    }
     return wanted;
   }
 

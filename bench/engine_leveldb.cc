@@ -11,39 +11,28 @@
 #include <leveldb/filter_policy.h>
 
 #include "engine.h"
+#include "leveldb_api.h"
 
 namespace nokv::bench {
 namespace {
-
-Status Translated(const leveldb::Status& status) {
-  if (status.ok()) return {};
-  if (status.IsNotFound()) return Status::NotFound("no such key");
-  return Status::IOError(status.ToString());
-}
-leveldb::Slice Sliced(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view Viewed(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 class LevelSession final : public Session {
  public:
   LevelSession(leveldb::DB* db, bool sync) : db_(db) { write_options_.sync = sync; }
 
   Status Put(std::string_view key, std::string_view value) override {
-    return Translated(db_->Put(write_options_, Sliced(key), Sliced(value)));
+    return Translated(db_->Put(write_options_, Sliced<leveldb::Slice>(key), Sliced<leveldb::Slice>(value)));
   }
   Status Get(std::string_view key, std::string_view* value) override {
-    const leveldb::Status status = db_->Get(leveldb::ReadOptions(), Sliced(key), &value_);
+    const leveldb::Status status = db_->Get(leveldb::ReadOptions(), Sliced<leveldb::Slice>(key), &value_);
     *value = value_;
     return Translated(status);
   }
   Status Scan(std::string_view start, size_t count, ScanReader* reader, size_t* entries) override {
-    *entries = 0;
     const std::unique_ptr<leveldb::Iterator> it(db_->NewIterator(leveldb::ReadOptions()));
-    for (it->Seek(Sliced(start)); it->Valid(); it->Next()) {
-      Status status = reader->Entry(Viewed(it->key()), Viewed(it->value()));
-      if (!status.ok()) return status;
-      if (++*entries == count) break;
-    }
-    return Translated(it->status());
+    it->Seek(Sliced<leveldb::Slice>(start));
+    Status status = ReadEntries(it.get(), count, reader, entries);
+    return status.ok() ? Translated(it->status()) : status;
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine.h"
+#include "leveldb_api.h"
 #include "nokv/db.h"
 #include "nokv/version.h"
 
@@ -23,14 +24,10 @@ class NokvSession final : public Session {
     return status;
   }
   Status Scan(std::string_view start, size_t count, ScanReader* reader, size_t* entries) override {
-    *entries = 0;
     const std::unique_ptr<Iterator> it = db_->NewIterator(ReadOptions());
-    for (it->Seek(start); it->Valid(); it->Next()) {
-      Status status = reader->Entry(it->key(), it->value());
-      if (!status.ok()) return status;
-      if (++*entries == count) break;
-    }
-    return it->status();
+    it->Seek(start);
+    Status status = ReadEntries(it.get(), count, reader, entries);
+    return status.ok() ? it->status() : status;
   }
 
  private:

@@ -17,41 +17,30 @@
 #include <rocksdb/version.h>
 
 #include "engine.h"
+#include "leveldb_api.h"
 
 namespace nokv::bench {
 namespace {
-
-Status Translated(const rocksdb::Status& status) {
-  if (status.ok()) return {};
-  if (status.IsNotFound()) return Status::NotFound("no such key");
-  return Status::IOError(status.ToString());
-}
-rocksdb::Slice Sliced(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view Viewed(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 class RocksSession final : public Session {
  public:
   RocksSession(rocksdb::DB* db, bool sync) : db_(db) { write_options_.sync = sync; }
 
   Status Put(std::string_view key, std::string_view value) override {
-    return Translated(db_->Put(write_options_, Sliced(key), Sliced(value)));
+    return Translated(db_->Put(write_options_, Sliced<rocksdb::Slice>(key), Sliced<rocksdb::Slice>(value)));
   }
   Status Get(std::string_view key, std::string_view* value) override {
     value_.Reset();
     const rocksdb::Status status =
-        db_->Get(read_options_, db_->DefaultColumnFamily(), Sliced(key), &value_);
+        db_->Get(read_options_, db_->DefaultColumnFamily(), Sliced<rocksdb::Slice>(key), &value_);
     *value = {value_.data(), value_.size()};
     return Translated(status);
   }
   Status Scan(std::string_view start, size_t count, ScanReader* reader, size_t* entries) override {
-    *entries = 0;
     const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read_options_));
-    for (it->Seek(Sliced(start)); it->Valid(); it->Next()) {
-      Status status = reader->Entry(Viewed(it->key()), Viewed(it->value()));
-      if (!status.ok()) return status;
-      if (++*entries == count) break;
-    }
-    return Translated(it->status());
+    it->Seek(Sliced<rocksdb::Slice>(start));
+    Status status = ReadEntries(it.get(), count, reader, entries);
+    return status.ok() ? Translated(it->status()) : status;
   }
 
  private:

@@ -172,7 +172,7 @@ class Worker {
   Status Do(const Operation& operation, bool latest) {
     switch (operation.kind()) {
       case Kind::kRead: return Read(RecordOf(operation, latest));
-      case Kind::kUpdate: return Update(RecordOf(operation, latest));
+      case Kind::kUpdate: return Write(RecordOf(operation, latest), 0);
       case Kind::kInsert: return Insert();
       case Kind::kScan: return Scan(RecordOf(operation, latest), operation.scan_entries());
       case Kind::kReadModifyWrite: return ReadModifyWrite(RecordOf(operation, latest));
@@ -208,15 +208,22 @@ class Worker {
     return {};
   }
 
-  Status Read(Record record) {
+  // Sets what the engine's call took.
+  Status ReadAndJudge(Record record, uint64_t* ticks) {
     key_.Assign(record);
     const Version floor = versions_.FloorOf(record);
     std::string_view value;
     const uint64_t from = Ticks();
     Status status = session_->Get(key_.view(), &value);
-    latency_.Add(Ticks() - from);
+    *ticks = Ticks() - from;
     if (!status.ok()) return status.WithContext("a read of " + Named(record));
     return Judge(record, value, floor);
+  }
+  Status Read(Record record) {
+    uint64_t ticks;
+    Status status = ReadAndJudge(record, &ticks);
+    latency_.Add(ticks);
+    return status;
   }
   Status AbsentRead(Record record) {
     key_.Assign(record);
@@ -228,7 +235,6 @@ class Worker {
     ++reads_verified_;
     return status.IsNotFound() ? Status() : status;
   }
-  Status Update(Record record) { return Write(record, 0); }
   Status Insert() {
     const uint64_t inserted = count_.inserted.load(std::memory_order_relaxed);
     const Record record =
@@ -250,14 +256,8 @@ class Worker {
     return status.ok() ? Status() : status.WithContext("a write of " + Named(record));
   }
   Status ReadModifyWrite(Record record) {
-    key_.Assign(record);
-    const Version floor = versions_.FloorOf(record);
-    std::string_view value;
-    const uint64_t from = Ticks();
-    Status status = session_->Get(key_.view(), &value);
-    const uint64_t spent = Ticks() - from;
-    if (!status.ok()) return status.WithContext("a read of " + Named(record));
-    status = Judge(record, value, floor);
+    uint64_t spent;
+    Status status = ReadAndJudge(record, &spent);
     return status.ok() ? Write(record, spent) : status;
   }
   Status Scan(Record record, size_t entries_wanted) {
