@@ -150,7 +150,7 @@ Entry* BlockCache::Find(const BlockKey& key) {
 bool BlockCache::Contains(const BlockKey& key) const {
   const base::EpochDomain::Guard guard(epochs_);
   const uint64_t hash = HashOf(key);
-  return shards_[(hash >> 1) >> shard_shift_]->Find(key, hash) != nullptr;
+  return ShardOf(hash).Find(key, hash) != nullptr;
 }
 
 // A handle for an entry whose count a pin was just added to.
@@ -254,10 +254,7 @@ size_t BlockCache::used_bytes() const {
 }
 
 size_t BlockCache::free_bytes() const {
-  CacheStats stats;
-  for (const auto& shard : shards_)
-    shard->AddTo(&stats);
-  return capacity() - std::min(capacity(), stats.bytes);
+  return capacity() - std::min(capacity(), stats().bytes);
 }
 
 CacheStats BlockCache::stats() const {

@@ -217,7 +217,7 @@ class BlockCache final : private MemoryBudget::Elastic {
   void RetireAll(VictimList* victims, bool may_reclaim);
   static void GiveUp(void* entry);
   // The high bits choose. Two shifts, because with one shard it would be one by 64.
-  Shard& ShardOf(uint64_t hash) { return *shards_[(hash >> 1) >> shard_shift_]; }
+  Shard& ShardOf(uint64_t hash) const { return *shards_[(hash >> 1) >> shard_shift_]; }
 
   // Constant after construction.
   base::EpochDomain* const epochs_;

@@ -100,7 +100,7 @@ char* FramePool::AllocateUnits(size_t units, bool may_map) {
   } else {
     region = regions_[index].get();
   }
-  if (region->free_units == units_per_region() - 1) --empty_regions_;
+  if (IsEmpty(*region)) --empty_regions_;
   Mark(region, start, units, true);
   return region->memory + start * kUnit;
 }
@@ -162,16 +162,12 @@ void FramePool::Free(Entry* entry) {
         search_from_.begin() + static_cast<ptrdiff_t>(std::min(run, kSearchLengths)) + 1;
     std::for_each(search_from_.begin(), end,
                   [&](size_t& from) { from = std::min(from, region->index); });
-    if (region->free_units == units_per_region() - 1) ++empty_regions_;
-    if (region->free_units == units_per_region() - 1 && HasTooManyEmptyRegions()) {
-      --empty_regions_;
-      --region_count_;
-      unused = std::move(regions_[region->index]);
+    if (IsEmpty(*region)) {
+      ++empty_regions_;
+      if (HasTooManyEmptyRegions()) unused = TakeEmptyRegion(region->index);
     }
   }
-  if (unused == nullptr) return;
-  mapped_bytes_.fetch_sub(region_bytes_, std::memory_order_relaxed);
-  Unmap(unused->memory, region_bytes_);
+  if (unused != nullptr) Unmap(unused->memory, region_bytes_);
 }
 
 // A guard that stands still for a while makes the cache grow by what is evicted meanwhile; the
@@ -185,15 +181,20 @@ void FramePool::Keep(size_t bytes) {
   {
     base::MutexLock lock(&mu_);
     keep_bytes_ = bytes;
-    for (auto region = regions_.rbegin(); region != regions_.rend() && HasTooManyEmptyRegions(); ++region) {
-      if (*region == nullptr || (*region)->free_units != units_per_region() - 1) continue;
-      --empty_regions_;
-      --region_count_;
-      mapped_bytes_.fetch_sub(region_bytes_, std::memory_order_relaxed);
-      unused.push_back(std::move(*region));
+    for (size_t index = regions_.size(); index > 0 && HasTooManyEmptyRegions(); --index) {
+      const Region* const region = regions_[index - 1].get();
+      if (region != nullptr && IsEmpty(*region)) unused.push_back(TakeEmptyRegion(index - 1));
     }
   }
   for (const auto& region : unused) Unmap(region->memory, region_bytes_);
+}
+
+// The caller unmaps its memory, without the lock.
+std::unique_ptr<FramePool::Region> FramePool::TakeEmptyRegion(size_t index) {
+  --empty_regions_;
+  --region_count_;
+  mapped_bytes_.fetch_sub(region_bytes_, std::memory_order_relaxed);
+  return std::move(regions_[index]);
 }
 
 FramePool::Region* FramePool::RegionOf(const void* memory) const {

@@ -87,9 +87,12 @@ class FramePool {
 
   bool IsLarge(size_t frame_bytes) const { return frame_bytes > region_bytes_ / 4; }
   size_t units_per_region() const { return region_bytes_ / kUnit; }
+  // All but the unit of the region's own head.
+  bool IsEmpty(const Region& region) const { return region.free_units == units_per_region() - 1; }
 
   char* AllocateUnits(size_t units, bool may_map) NOKV_REQUIRES(mu_);
   bool HasTooManyEmptyRegions() const NOKV_REQUIRES(mu_);
+  std::unique_ptr<Region> TakeEmptyRegion(size_t index) NOKV_REQUIRES(mu_);
   Region* AddRegion() NOKV_REQUIRES(mu_);
   bool FindRun(Region* region, size_t units, size_t* start) const;
   void Mark(Region* region, size_t start, size_t units, bool used);

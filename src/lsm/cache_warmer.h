@@ -7,7 +7,7 @@
 //  1. blocks of tables that left the tree are forgotten (readers of older versions load them again if they need them);
 //  2. of a compaction's output, those blocks are loaded whose keys were in cached blocks of its input; of a flush, all;
 //  3. only as far as there is room: nothing is evicted for a block that nobody has asked for.
-// The bytes were written a moment ago and come from the page cache, in large pieces.
+// Tables are written past the page cache, so the bytes come from the device, in large pieces.
 //
 // An error on the way is left to the reader that needs the block.
 //
