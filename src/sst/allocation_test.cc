@@ -4,18 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#if defined(__has_feature)
-#define NOKV_HAS_FEATURE_(x) __has_feature(x)
-#else
-#define NOKV_HAS_FEATURE_(x) 0
-#endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
-    !NOKV_HAS_FEATURE_(address_sanitizer) && !NOKV_HAS_FEATURE_(thread_sanitizer)
+#include "base/test_allocations.h"
 
-#include <atomic>
-#include <cstdlib>
+#if NOKV_COUNTS_ALLOCATIONS
+
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,24 +19,6 @@
 #include "sst/table_builder.h"
 #include "sst/table_reader.h"
 #include "sst/test_support.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-}  // namespace
-
-// Not inline, or GCC takes them for a mismatch of new and free.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* const memory = std::malloc(bytes == 0 ? 1 : bytes);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace nokv::sst {
 namespace {
@@ -70,7 +45,7 @@ TEST(TableAllocation, ReadingFromTheCacheAllocatesNothing) {
   }
   const base::EpochDomain::Guard guard(&epochs);
 
-  const uint64_t before = allocations;
+  const uint64_t before = base::test_allocations;
   int wrong = 0;
   for (const std::string& key : keys) {
     for (const bool pin : {false, true}) {
@@ -85,7 +60,7 @@ TEST(TableAllocation, ReadingFromTheCacheAllocatesNothing) {
   }
   for (iterator->SeekToLast(); iterator->Valid(); iterator->Prev()) {
   }
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(base::test_allocations - before, 0U);
   EXPECT_EQ(wrong, 0);
 }
 

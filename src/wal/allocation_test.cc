@@ -3,40 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#if defined(__has_feature)
-#define NOKV_HAS_FEATURE_(x) __has_feature(x)
-#else
-#define NOKV_HAS_FEATURE_(x) 0
-#endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
-    !NOKV_HAS_FEATURE_(address_sanitizer) && !NOKV_HAS_FEATURE_(thread_sanitizer)
+#include "base/test_allocations.h"
 
-#include <atomic>
+#if NOKV_COUNTS_ALLOCATIONS
+
 #include <cstdlib>
 #include <filesystem>
-#include <new>
 #include <string>
 
 #include "vfs/posix_file_system.h"
 #include "wal/log.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-}  // namespace
-
-// Not inline, or GCC takes them for a mismatch of new and free.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* const memory = std::malloc(bytes == 0 ? 1 : bytes);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace nokv::wal {
 namespace {
@@ -51,7 +27,7 @@ TEST(WalAllocation, AppendingAndSyncingAllocateNothing) {
   Log* const log = opened->get();
   const std::string small(300, 's');
   const std::string large(5000, 'l');
-  const uint64_t before = allocations;
+  const uint64_t before = base::test_allocations;
   bool ok = true;
   for (int i = 0; i < 100; ++i) {
     for (const Slice payload : {Slice(small), Slice(large)}) {
@@ -61,7 +37,7 @@ TEST(WalAllocation, AppendingAndSyncingAllocateNothing) {
     }
   }
   ok = ok && log->SyncThrough(log->end()).ok();
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(base::test_allocations - before, 0U);
   EXPECT_TRUE(ok);
   opened->reset();
   std::filesystem::remove_all(dir);
