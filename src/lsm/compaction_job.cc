@@ -1,6 +1,5 @@
 #include "lsm/compaction_job.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -17,22 +16,19 @@ namespace {
 constexpr size_t kReadaheadBytes = 256 << 10;
 
 // A claimed table is in the version of its claim.
-const Table* FindTable(const Version& version, int level, uint64_t number) {
-  const auto& tables = version.levels()[static_cast<size_t>(level)];
-  const auto found = std::find_if(tables.begin(), tables.end(), [&](const TableRef& table) {
-    return table->meta().number == number;
-  });
-  NOKV_CHECK(found != tables.end());
-  return found->get();
+const Table* ClaimedTable(const Version& version, int level, uint64_t number) {
+  const TableRef table = version.FindTable(level, number);
+  NOKV_CHECK(table != nullptr);
+  return table.get();
 }
 
 std::vector<const Table*> InputTables(const VersionSet::Claimed& claimed) {
   std::vector<const Table*> tables;
   for (const uint64_t number : claimed.plan.inputs) {
-    tables.push_back(FindTable(*claimed.version, claimed.plan.input_level, number));
+    tables.push_back(ClaimedTable(*claimed.version, claimed.plan.input_level, number));
   }
   for (const uint64_t number : claimed.plan.overlapping) {
-    tables.push_back(FindTable(*claimed.version, claimed.plan.output_level, number));
+    tables.push_back(ClaimedTable(*claimed.version, claimed.plan.output_level, number));
   }
   return tables;
 }

@@ -114,6 +114,14 @@ Status Version::Get(const Lookup& lookup,
   return Status::Ok();
 }
 
+TableRef Version::FindTable(int level, uint64_t number) const {
+  const std::vector<TableRef>& tables = levels_[static_cast<size_t>(level)];
+  const auto found = std::find_if(tables.begin(), tables.end(), [&](const TableRef& table) {
+    return table->meta().number == number;
+  });
+  return found == tables.end() ? nullptr : *found;
+}
+
 bool Version::AnyBelow(int level, const key::KeyRange& range) const {
   for (const Run& run : runs_) {
     if (run.level() <= level) continue;

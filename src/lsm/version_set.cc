@@ -168,11 +168,8 @@ std::vector<TableRef> VersionSet::TablesOf(int level,
                                            std::span<const manifest::FileMeta> files) const {
   const std::shared_ptr<const Version> version = current();
   std::vector<TableRef> found;
-  for (const TableRef& table : version->levels()[static_cast<size_t>(level)]) {
-    const bool wanted = std::any_of(files.begin(), files.end(), [&](const manifest::FileMeta& file) {
-      return file.number == table->meta().number;
-    });
-    if (wanted) found.push_back(table);
+  for (const manifest::FileMeta& file : files) {
+    if (TableRef table = version->FindTable(level, file.number)) found.push_back(std::move(table));
   }
   return found;
 }
