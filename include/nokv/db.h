@@ -82,6 +82,10 @@ class DB {
   virtual void MultiGet(const ReadOptions& options, ColumnFamily* family, std::span<const Slice> keys,
                         std::span<PinnableValue> values, std::span<Status> statuses) = 0;
 
+  // A hint that these keys are about to be read or written: what memory holds of the newest of them starts
+  // its way to the processor. Nothing is read from files, and nothing is waited for.
+  virtual void Prefetch(ColumnFamily* family, std::span<const Slice> keys) = 0;
+
   // Never null: an iterator that could not be made is not valid and has the error as its status.
   virtual std::unique_ptr<Iterator> NewIterator(const ReadOptions& options, ColumnFamily* family) = 0;
   // Empty (false) if the database is closed.

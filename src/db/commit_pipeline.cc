@@ -138,17 +138,27 @@ CommitPipeline::Next CommitPipeline::TryReserve(const PreparedBatch& batch,
 }
 
 void CommitPipeline::InsertIntoMemtable(const PreparedBatch& batch, const Reserved& reserved) {
+  memtable::Memtable* const memtable = reserved.memtable;
   key::BatchReader reader(batch.rep);
-  key::Entry entry;
   key::SequenceNumber seq = reserved.first_seq;
-  while (reader.Next(&entry)) {
-    if (entry.kind() == key::Kind::kRangeDelete) {
-      reserved.memtable->AddRangeTombstone(entry.key, entry.value, seq);
-    } else {
-      entry.trailer = key::PackTrailer(seq, entry.kind());
-      reserved.memtable->Add(entry, base::Hash64(entry.key));
+  // In groups, so that their misses in memory overlap.
+  constexpr size_t kGroup = memtable::Memtable::kPrefetchGroup;
+  key::Entry entries[kGroup];
+  uint64_t hashes[kGroup];
+  for (size_t count = kGroup; count == kGroup;) {
+    for (count = 0; count < kGroup && reader.Next(&entries[count]); ++count) {
+      hashes[count] = base::Hash64(entries[count].key);
     }
-    ++seq;
+    if (count > 1) memtable->Prefetch({hashes, count});
+    for (size_t i = 0; i < count; ++i, ++seq) {
+      key::Entry& entry = entries[i];
+      if (entry.kind() == key::Kind::kRangeDelete) {
+        memtable->AddRangeTombstone(entry.key, entry.value, seq);
+      } else {
+        entry.trailer = key::PackTrailer(seq, entry.kind());
+        memtable->Add(entry, hashes[i]);
+      }
+    }
   }
   NOKV_CHECK(seq == reserved.first_seq + batch.count);
 }

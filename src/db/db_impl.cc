@@ -375,7 +375,11 @@ void DbImpl::MultiGet(const ReadOptions& options,
   const ReadView* const view = views_->Borrow();
   const key::SequenceNumber snapshot =
       options.snapshot != nullptr ? options.snapshot->sequence() : Visible();
+  constexpr size_t kGroup = memtable::Memtable::kPrefetchGroup;
   for (size_t i = 0; i < keys.size(); ++i) {
+    if (i % kGroup == 0 && family_status.ok() && view != nullptr) {
+      PrefetchFromView(*view, family, keys.subspan(i, std::min(kGroup, keys.size() - i)));
+    }
     values[i].Reset();
     statuses[i] = family_status;
     if (view == nullptr) statuses[i] = Status::Closed("the database is closed");
@@ -383,6 +387,28 @@ void DbImpl::MultiGet(const ReadOptions& options,
     if (!statuses[i].ok()) continue;
     const EngineKeyBuffer engine_key(family, keys[i]);
     statuses[i] = GetFromView(*view, engine_key.get(), snapshot, options, &values[i]);
+  }
+}
+
+void DbImpl::Prefetch(ColumnFamily* family, std::span<const Slice> keys) {
+  if (!CheckFamily(family).ok()) return;
+  const base::EpochDomain::Guard guard(&epochs_);
+  if (const ReadView* const view = views_->Borrow()) PrefetchFromView(*view, family, keys);
+}
+
+void DbImpl::PrefetchFromView(const ReadView& view,
+                              const ColumnFamily* family,
+                              std::span<const Slice> keys) {
+  uint64_t hashes[memtable::Memtable::kPrefetchGroup];
+  while (!keys.empty()) {
+    const size_t count = std::min(keys.size(), std::size(hashes));
+    for (size_t i = 0; i < count; ++i) {
+      // One that is too long is refused by whoever uses it.
+      const size_t bytes = std::min(keys[i].size(), kKeyBytesMax);
+      hashes[i] = base::Hash64(EngineKeyBuffer(family, keys[i].substr(0, bytes)).get());
+    }
+    for (const MemtableRef& memtable : view.memtables) memtable->Prefetch({hashes, count});
+    keys = keys.subspan(count);
   }
 }
 

@@ -69,6 +69,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
                 std::span<const Slice> keys,
                 std::span<PinnableValue> values,
                 std::span<Status> statuses) override;
+  void Prefetch(ColumnFamily* family, std::span<const Slice> keys) override;
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options, ColumnFamily* family) override;
   Snapshot GetSnapshot() override;
   ColumnFamily* DefaultColumnFamily() override { return families_.FindById(key::kDefaultFamily); }
@@ -127,6 +128,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
                      key::SequenceNumber snapshot,
                      const ReadOptions& options,
                      PinnableValue* value);
+  static void PrefetchFromView(const ReadView& view, const ColumnFamily* family, std::span<const Slice> keys);
 
   // Constant after construction.
   const Options options_;

@@ -235,6 +235,24 @@ void Memtable::AddRangeTombstone(Slice begin, Slice end, key::SequenceNumber seq
   NoteSequence(seq);
 }
 
+void Memtable::Prefetch(std::span<const uint64_t> hashes) const {
+  for (; !hashes.empty(); hashes = hashes.subspan(std::min(hashes.size(), kPrefetchGroup))) {
+    const auto group = hashes.first(std::min(hashes.size(), kPrefetchGroup));
+    Ref nodes[kPrefetchGroup];
+    for (const uint64_t hash : group) directory_.Prefetch(hash);
+    for (size_t i = 0; i < group.size(); ++i) {
+      nodes[i] = directory_.Guess(group[i]);
+      // Header, links and key of nearly every node are within two lines.
+      __builtin_prefetch(At<char>(nodes[i]));
+      __builtin_prefetch(At<char>(nodes[i]) + sizeof(Node) + 32);
+    }
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (nodes[i] == base::Arena::kNull) continue;
+      __builtin_prefetch(At<char>(At<Node>(nodes[i])->newest.load(std::memory_order_acquire)));
+    }
+  }
+}
+
 bool Memtable::Get(Slice key,
                    uint64_t hash,
                    key::SequenceNumber snapshot,

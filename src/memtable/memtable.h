@@ -27,6 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "nokv/result.h"
@@ -90,8 +91,10 @@ class Memtable {
   // Hides every key in [begin, end) below `seq`. Takes a lock and allocates: rare by nature.
   void AddRangeTombstone(Slice begin, Slice end, key::SequenceNumber seq);
 
-  // Fetches what Get or Add with this hash touch first; for batches, some operations ahead.
-  void Prefetch(uint64_t hash) const { directory_.Prefetch(hash); }
+  // Brings what Get or Add with these hashes look at into the processor's caches: the misses of up to
+  // kPrefetchGroup keys overlap, where one operation after the other would wait for each.
+  static constexpr size_t kPrefetchGroup = 16;
+  void Prefetch(std::span<const uint64_t> hashes) const;
 
   // The newest version with a sequence number at or below `snapshot`. Sees every entry whose Add
   // returned before the snapshot was taken.

@@ -130,6 +130,22 @@ TEST(Memtable, KeepsKeysAndValuesOfAllSizes) {
   }
 }
 
+// It only warms caches: it must go by every kind of hash, and change nothing.
+TEST(Memtable, PrefetchesWhatIsThereAndWhatIsNot) {
+  const auto table = MakeSmall();
+  std::vector<uint64_t> hashes;
+  table->Prefetch(hashes);
+  for (SequenceNumber seq = 1; seq <= 1000; ++seq) {
+    const std::string key = "key" + std::to_string(seq / 2);
+    ASSERT_TRUE(TryAdd(table.get(), seq, key, std::to_string(seq)));
+    hashes.push_back(base::Hash64(key));
+    hashes.push_back(base::Hash64("absent" + key));
+    if (seq % 100 == 1) table->Prefetch(hashes);
+  }
+  EXPECT_EQ(Get(*table, "key7", key::kMaxSequence)->value, "15");
+  EXPECT_EQ(table->entry_count(), 1000U);
+}
+
 TEST(Memtable, RefusesACapacityOutOfBounds) {
   const size_t bad[] = {0, Memtable::kCapacityBytesMin - 1, Memtable::kCapacityBytesMax + 1};
   for (const size_t capacity : bad) {

@@ -80,6 +80,7 @@ class Connection {
   bool owes_too_much() const { return output_.size() > kPauseBytes; }
   // Runs requests from the front of `bytes`; returns how many bytes it used.
   size_t RunRequests(Slice bytes);
+  size_t Prefetch(Slice bytes);
   void Keep(Slice rest);
   void ProtocolError();
 

@@ -22,6 +22,9 @@ class Dispatcher {
     kDrop,  // close at once without a reply: the "request" is an HTTP header sent by a browser
   };
 
+  // A hint that requests with these keys are about to run.
+  void Prefetch(std::span<const Slice> keys) { store_->Prefetch(keys); }
+
   // Runs one request. `started_micros` is when it began; returns in *ended_micros when it was done.
   // REQUIRES: args is not empty.
   Outcome Run(std::span<const Slice> args,

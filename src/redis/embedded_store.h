@@ -50,6 +50,7 @@ class EmbeddedStore final : public Store {
   void MultiGet(std::span<const Slice> keys,
                 std::span<PinnableValue> values,
                 std::span<Status> statuses) override;
+  void Prefetch(std::span<const Slice> keys) override { db_->Prefetch(nullptr, keys); }
   Status Write(std::span<const Mutation> mutations) override;
   Status Update(std::span<const Slice> keys, Need need, UpdateFunction function) override;
   Status Clear() override;

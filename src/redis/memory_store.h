@@ -33,6 +33,7 @@ class MemoryStore final : public Store {
                 std::span<Status> statuses) override {
     for (size_t i = 0; i < keys.size(); ++i) statuses[i] = Get(keys[i], &values[i]);
   }
+  void Prefetch(std::span<const Slice> /*keys*/) override {}
   Status Write(std::span<const Mutation> mutations) override {
     if (!write_error_.ok()) return write_error_;
     for (const Mutation& mutation : mutations) {

@@ -33,6 +33,20 @@ char Unescaped(char c) {
   }
 }
 
+// Reads "<marker><digits>\r\n", at most six digits; -1 if something else is there.
+int ReadPlainHeader(Slice* input, char marker) {
+  constexpr size_t kDigitsMax = 6;
+  if (input->empty() || input->front() != marker) return -1;
+  int number = 0;
+  size_t at = 1;
+  for (; at <= kDigitsMax && at < input->size() && (*input)[at] >= '0' && (*input)[at] <= '9'; ++at) {
+    number = number * 10 + ((*input)[at] - '0');
+  }
+  if (at == 1 || at + 2 > input->size() || (*input)[at] != '\r') return -1;
+  input->remove_prefix(at + 2);
+  return number;
+}
+
 }  // namespace
 
 void RespParser::Reset() {
@@ -47,6 +61,21 @@ void RespParser::Shrink() {
   if (pieces_.capacity() > kKeptMax) std::vector<Piece>().swap(pieces_);
   if (args_.capacity() > kKeptMax) std::vector<Slice>().swap(args_);
   if (unquoted_.capacity() > kKeptMax) std::string().swap(unquoted_);
+}
+
+Slice SkipPlainRequest(Slice* input) {
+  Slice rest = *input;
+  Slice second;
+  const int count = ReadPlainHeader(&rest, '*');
+  if (count < 2) return {};
+  for (int i = 0; i < count; ++i) {
+    const int length = ReadPlainHeader(&rest, '$');
+    if (length < 0 || rest.size() < static_cast<size_t>(length) + 2) return {};
+    if (i == 1) second = rest.substr(0, static_cast<size_t>(length));
+    rest.remove_prefix(static_cast<size_t>(length) + 2);
+  }
+  *input = rest;
+  return second;
 }
 
 RespParser::Outcome RespParser::Fail(std::string message) {

@@ -27,6 +27,10 @@
 
 namespace nokv::redis {
 
+// Moves `*input` past a request that is there as a whole, in the plain form that clients use, and returns its second
+// argument, which is mostly a key. Null if what comes is anything else, which may well be a request. For hints.
+Slice SkipPlainRequest(Slice* input);
+
 class RespParser {
  public:
   // A header line or an inline request without an end is refused beyond this many bytes.

@@ -59,6 +59,28 @@ TEST(RespParser, ReadsPipelinedRequests) {
   EXPECT_EQ(parsed.left, 0U);
 }
 
+TEST(SkipPlainRequest, SaysTheSecondArgumentOfWholeRequestsOnly) {
+  const std::string first = "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n";
+  const std::string stream = first + "*2\r\n$4\r\nINCR\r\n$0\r\n\r\n";
+  for (size_t bytes = 0; bytes <= stream.size(); ++bytes) {
+    Slice input(stream.data(), bytes);
+    const Slice key = SkipPlainRequest(&input);
+    EXPECT_EQ(key, bytes < first.size() ? "" : "key") << bytes;
+    EXPECT_EQ(input.size(), bytes < first.size() ? bytes : bytes - first.size());
+    if (bytes < first.size()) continue;
+    const Slice empty = SkipPlainRequest(&input);
+    EXPECT_EQ(empty.data() != nullptr, bytes == stream.size());
+    EXPECT_EQ(empty.size(), 0U);
+  }
+  for (const std::string_view other :
+       {"*1\r\n$4\r\nPING\r\n", "PING\r\n", "*-1\r\n", "*2\r\n$3\r\nGET\r\n$-1\r\n", "*2\r\n+3\r\nGET\r\n",
+        "*2\r\n$1234567\r\n", "*\r\n", "*2\r"}) {
+    Slice input = other;
+    EXPECT_EQ(SkipPlainRequest(&input).data(), nullptr) << other;
+    EXPECT_EQ(input, other);
+  }
+}
+
 TEST(RespParser, SkipsEmptyRequests) {
   const Parsed parsed = Parse("\r\n*0\r\n*-1\r\n*-10\r\n\nPING\r\n");
   EXPECT_EQ(parsed.requests, (std::vector<Request>{{"PING"}}));

@@ -90,6 +90,9 @@ class Store {
                         std::span<PinnableValue> values,
                         std::span<Status> statuses) = 0;
 
+  // A hint that these keys, which may be anything, are about to be read or written.
+  virtual void Prefetch(std::span<const Slice> keys) = 0;
+
   virtual Status Write(std::span<const Mutation> mutations) = 0;
   virtual Status Update(std::span<const Slice> keys, Need need, UpdateFunction function) = 0;
   // Deletes every key.
