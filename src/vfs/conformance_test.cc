@@ -403,7 +403,6 @@ INSTANTIATE_TEST_SUITE_P(
     All,
     FileSystemConformance,
     testing::Values(SubjectMaker{"PosixMapped", &MakePosix<LogWrites::kMapped>},
-                    SubjectMaker{"PosixPopulated", &MakePosix<LogWrites::kMappedPopulated>},
                     SubjectMaker{"PosixPwrite", &MakePosix<LogWrites::kPwrite>},
                     SubjectMaker{"Memory", &Make<MemorySubject>},
                     SubjectMaker{"FaultWithoutRules", &Make<FaultSubject>}),

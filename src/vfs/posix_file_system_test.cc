@@ -163,8 +163,7 @@ TEST_F(Posix, LockHoldsUnderEveryNameOfItsFile) {
 }
 
 TEST_F(Posix, LogBytesSurviveTheDeathOfTheProcess) {
-  for (const LogWrites writes :
-       {LogWrites::kMapped, LogWrites::kMappedPopulated, LogWrites::kPwrite}) {
+  for (const LogWrites writes : {LogWrites::kMapped, LogWrites::kPwrite}) {
     const std::string path = Path("log" + std::to_string(static_cast<int>(writes)));
     EXPECT_EQ(InChild([&] {
                 PosixFileSystem fs({.log_writes = writes});

@@ -24,6 +24,20 @@ namespace {
 // Of a mapping, what is resident because of us at a time, about. A multiple of every page size.
 constexpr uint64_t kWindowBytes = 4 << 20;
 
+// Of a mapping, what is made ready for stores at a time. Larger: fewer stops, and a sync writes more that nobody has
+// written yet. A multiple of every page size.
+constexpr uint64_t kPopulatedBytes = 64 << 10;
+
+// madvise with an advice that an older kernel may not know, which is no error. Returns 0 or an
+// errno: EFAULT where a store or load would have been a signal.
+int Populate(char* mapping, size_t size, int advice) {
+  while (::madvise(mapping, size, advice) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    return errno == EINVAL ? 0 : errno;
+  }
+  return 0;
+}
+
 // What both kinds share: the descriptor, reading back, and a sync whose failure is remembered.
 class PosixLogFile : public LogFile {
  public:
@@ -105,6 +119,8 @@ class MappedLogFile final : public PosixLogFile {
   Status WriteAt(uint64_t offset, Slice bytes) override {
     CheckWithin(offset, bytes);
     if (mapping_ == nullptr) return ClosedError("write");
+    const uint64_t end = offset + bytes.size();
+    if (end > populated_.load(std::memory_order_relaxed)) NOKV_TRY(PopulateAhead(offset, end));
     std::memcpy(mapping_ + offset, bytes.data(), bytes.size());
     if (offset >= let_go_.load(std::memory_order_relaxed) + 2 * kWindowBytes) LetGoBehind(offset);
     return Status::Ok();
@@ -117,6 +133,21 @@ class MappedLogFile final : public PosixLogFile {
   }
 
  private:
+  // Makes the pages from `offset` to the window's end behind `end` ready for stores, unless another writer is at it: that
+  // one's neighbour takes a page fault at worst. In one system call, because a writer that stops at every page makes
+  // all others wait that finish after it.
+  Status PopulateAhead(uint64_t offset, uint64_t end) {
+    const uint64_t to = std::min((end + kPopulatedBytes - 1) / kPopulatedBytes * kPopulatedBytes, capacity_);
+    uint64_t from = populated_.load(std::memory_order_relaxed);
+    if (to <= from || !populated_.compare_exchange_strong(from, to, std::memory_order_relaxed)) return Status::Ok();
+    // What lies before `offset` is others' to write, if anybody's.
+    from = std::max(from, offset / kPopulatedBytes * kPopulatedBytes);
+    if (const int error = Populate(mapping_ + from, to - from, MADV_POPULATE_WRITE); error != 0) {
+      return ErrorFromErrno(path_, "write at " + std::to_string(offset), error);
+    }
+    return Status::Ok();
+  }
+
   // Appends go forward, so that pages behind them need not count as memory of this process. The bytes stay in the page
   // cache; a writer that is still busy there takes a page fault.
   void LetGoBehind(uint64_t offset) {
@@ -133,6 +164,7 @@ class MappedLogFile final : public PosixLogFile {
   }
 
   char* mapping_;
+  std::atomic<uint64_t> populated_{0};  // pages before it were made ready, or are others' to touch
   std::atomic<uint64_t> let_go_{0};  // pages before it were let go of
 };
 
@@ -159,16 +191,6 @@ int Reserve(int fd, uint64_t size) {
 
 bool CannotReserve(int error) {
   return error == EOPNOTSUPP || error == ENOSYS;
-}
-
-// madvise with an advice that an older kernel may not know, which is no error. Returns 0 or an
-// errno: EFAULT where a store or load would have been a signal.
-int Populate(char* mapping, size_t size, int advice) {
-  while (::madvise(mapping, size, advice) != 0) {
-    if (errno == EINTR || errno == EAGAIN) continue;
-    return errno == EINVAL ? 0 : errno;
-  }
-  return 0;
 }
 
 Result<char*> Map(int fd, const std::string& path, size_t size, int protection, uint64_t offset = 0) {
@@ -200,13 +222,7 @@ Result<std::unique_ptr<LogFile>> MakeLogFile(FileDescriptor fd,
     return std::unique_ptr<LogFile>(std::make_unique<PwriteLogFile>(std::move(fd), path, capacity));
   }
   NOKV_ASSIGN_OR_RETURN(char* const mapping, Map(fd.get(), path, capacity, PROT_READ | PROT_WRITE));
-  auto file = std::make_unique<MappedLogFile>(std::move(fd), path, capacity, mapping);
-  if (writes == LogWrites::kMappedPopulated) {
-    if (const int error = Populate(mapping, capacity, MADV_POPULATE_WRITE); error != 0) {
-      return ErrorFromErrno(path, "populate the mapping", error);
-    }
-  }
-  return std::unique_ptr<LogFile>(std::move(file));
+  return std::unique_ptr<LogFile>(std::make_unique<MappedLogFile>(std::move(fd), path, capacity, mapping));
 }
 
 }  // namespace

@@ -30,12 +30,8 @@ namespace nokv::vfs {
 
 // How log files are written. Figures in README.md.
 enum class LogWrites : unsigned char {
-  // Stores into a mapping; the first store to each page takes a page fault.
+  // Stores into a mapping, whose pages are made ready 64 KiB at a time.
   kMapped,
-  // The same without page faults: opening takes them all. It makes every page dirty, so that the
-  // first
-  // Sync writes the whole file: for logs that are seldom synced.
-  kMappedPopulated,
   // One system call per append: for file systems whose shared mappings cannot be trusted.
   kPwrite,
 };
