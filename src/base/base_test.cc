@@ -99,8 +99,9 @@ TEST(ThreadPool, RunsEverythingBeforeItEnds) {
     ThreadPool pool({});
     for (int i = 0; i < 100; ++i) pool.Submit(Lane::kFlush, [&] { ran.fetch_add(1); });
     for (int i = 0; i < 100; ++i) pool.Submit(Lane::kCompaction, [&] { ran.fetch_add(1); });
+    for (int i = 0; i < 100; ++i) pool.Submit(Lane::kIdle, [&] { ran.fetch_add(1); });
   }
-  EXPECT_EQ(ran.load(), 200);
+  EXPECT_EQ(ran.load(), 300);
 }
 
 TEST(ManualExecutor, RunsFlushesFirstAndOnlyWhenAsked) {

@@ -17,8 +17,9 @@
 
 namespace nokv::base {
 
-enum class Lane : unsigned char { kFlush = 0, kCompaction = 1, kMaintenance = 2 };
-inline constexpr size_t kLaneCount = 3;
+// kIdle: for work that nobody waits for.
+enum class Lane : unsigned char { kFlush = 0, kCompaction = 1, kMaintenance = 2, kIdle = 3 };
+inline constexpr size_t kLaneCount = 4;
 
 // Thread-safe.
 class Executor {
@@ -35,13 +36,18 @@ class Executor {
   virtual bool RunOne() { return false; }
 };
 
-// Threads that live as long as the pool. The destructor runs what is queued, then joins.
+// Threads that live as long as the pool. Threads of kCompaction and kIdle leave the processor to those that somebody
+// waits for: their niceness is kCompactionNice and kIdleNice. The destructor runs what is queued, then joins.
 class ThreadPool final : public Executor {
  public:
+  static constexpr int kCompactionNice = 5;
+  static constexpr int kIdleNice = 10;
+
   struct Options {
     size_t flush_threads = 1;
     size_t compaction_threads = 1;
     size_t maintenance_threads = 1;
+    size_t idle_threads = 1;
   };
   explicit ThreadPool(const Options& options);
   ~ThreadPool() override;
@@ -55,7 +61,7 @@ class ThreadPool final : public Executor {
     bool stopping NOKV_GUARDED_BY(mu) = false;
     std::vector<std::thread> threads;
   };
-  static void Run(LaneState* lane);
+  static void Run(LaneState* lane, int nice);
   LaneState lanes_[kLaneCount];
 };
 
@@ -63,7 +69,7 @@ class ThreadPool final : public Executor {
 class ManualExecutor final : public Executor {
  public:
   void Submit(Lane lane, Work work) override;
-  // Lanes in order: flush, compaction, maintenance.
+  // Lanes in their order.
   bool RunOne() override;
   // Runs until nothing is queued; returns how many pieces ran.
   size_t RunAll();

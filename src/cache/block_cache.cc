@@ -100,6 +100,7 @@ BlockCache::BlockCache(const Options& options, size_t shard_count)
       budget_(options.budget),
       capacity_min_(std::min(options.min_capacity_bytes, options.capacity_bytes)),
       shard_shift_(63 - static_cast<unsigned>(std::countr_zero(shard_count))),
+      on_miss_(options.on_miss),
       pools_(std::make_unique<FramePools>(options.capacity_bytes)),
       counters_(std::make_unique<Counters>()),
       capacity_(options.capacity_bytes) {
@@ -140,6 +141,7 @@ Entry* BlockCache::Find(const BlockKey& key) {
   Entry* const entry = ShardOf(hash).Find(key, hash);
   if (entry == nullptr) {
     counters_->Add(epochs_, &Counters::Line::misses, 1);
+    if (on_miss_) on_miss_();
     return nullptr;
   }
   entry->Touch();
@@ -255,6 +257,10 @@ size_t BlockCache::used_bytes() const {
 
 size_t BlockCache::free_bytes() const {
   return capacity() - std::min(capacity(), stats().bytes);
+}
+
+uint64_t BlockCache::lookups() const {
+  return counters_->Sum(&Counters::Line::hits) + counters_->Sum(&Counters::Line::misses);
 }
 
 CacheStats BlockCache::stats() const {

@@ -27,6 +27,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -78,6 +79,8 @@ class BlockCache final : private MemoryBudget::Elastic {
     size_t shards = 0;
     base::EpochDomain* epochs = nullptr;
     MemoryBudget* budget = nullptr;  // may be null
+    // Called by every look-up that finds nothing, in its thread and guard, without locks; may be empty.
+    std::function<void()> on_miss = {};
   };
 
   // Who asks for the block. kLow is for scans and compaction: such a block does not count as used,
@@ -196,6 +199,8 @@ class BlockCache final : private MemoryBudget::Elastic {
   size_t shard_count() const { return shards_.size(); }
   // What the blocks here leave of it. Takes the lock of every shard.
   size_t free_bytes() const;
+  // Look-ups so far, found or not.
+  uint64_t lookups() const;
 
   CacheStats stats() const;
 
@@ -224,6 +229,7 @@ class BlockCache final : private MemoryBudget::Elastic {
   MemoryBudget* const budget_;
   const size_t capacity_min_;
   const unsigned shard_shift_;
+  const std::function<void()> on_miss_;
   const std::unique_ptr<FramePools> pools_;
   const std::unique_ptr<Counters> counters_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -139,6 +139,7 @@ void Background::RunFlushes() {
     if (!flushed.ok() && !AfterFlushError(flushed)) return;
     UpdatePressure();
     ScheduleCompaction();
+    warming_wanted_.store(true, std::memory_order_relaxed);
   }
 }
 
@@ -323,6 +324,7 @@ Status Background::RunClaimed(const lsm::VersionSet::Claimed& claimed) {
   const Result<lsm::CompactionResult> result = lsm::RunCompaction(
       parts_.job, claimed, parts_.snapshots->Sequences(), cancelled_, VersionHook());
   parts_.job.versions->Release(claimed);
+  warming_wanted_.store(true, std::memory_order_relaxed);
   const base::MutexLock lock(&mu_);
   changed_.NotifyAll();
   if (!result.ok()) {
@@ -384,6 +386,23 @@ Status Background::CompactRange(const key::KeyRange& range, bool rewrite_last_le
   return status;
 }
 
+// --- Cache -------------------------------------------------------------------------------------------------
+
+void Background::ScheduleWarming() {
+  const base::MutexLock lock(&mu_);
+  if (warming_ || stopping_ || !warming_wanted_.exchange(false, std::memory_order_relaxed)) return;
+  warming_ = true;
+  parts_.executor->Submit(base::Lane::kIdle, [this] { RunWarming(); });
+}
+
+void Background::RunWarming() {
+  while (!cancelled_.load(std::memory_order_relaxed) && parts_.job.warmer->LoadSome()) {
+  }
+  const base::MutexLock lock(&mu_);
+  warming_ = false;
+  changed_.NotifyAll();
+}
+
 // --- Life --------------------------------------------------------------------------------------------------
 
 void Background::Stop() {
@@ -391,9 +410,10 @@ void Background::Stop() {
   const base::MutexLock lock(&mu_);
   stopping_ = true;
   changed_.NotifyAll();
-  while (flushing_ || compaction_tasks_ > 0 || manual_compactions_ > 0 || maintenance_tasks_ > 0) {
+  while (flushing_ || compaction_tasks_ > 0 || manual_compactions_ > 0 || maintenance_tasks_ > 0 || warming_) {
     WaitForChange();
   }
+  parts_.job.warmer->Forget();
   if (state() != WriteState::kReadOnly) error_ = Status::Ok();
   state_.store(WriteState::kClosed, std::memory_order_release);
 }

@@ -92,6 +92,13 @@ class Background {
   // Merges everything in `range` down to the last level that holds some of it. Runs in this thread.
   Status CompactRange(const key::KeyRange& range, bool rewrite_last_level) NOKV_EXCLUDES(mu_);
 
+  // --- Cache -----------------------------------------------------------------------------------------
+
+  // A reader has not found a block in the cache. If jobs have left something to be loaded, that begins now.
+  void NoteMiss() {
+    if (warming_wanted_.load(std::memory_order_relaxed)) [[unlikely]] ScheduleWarming();
+  }
+
   // --- Life ------------------------------------------------------------------------------------------
 
   // Running compactions give up soon, and no new one begins; flushes go on, for writers may wait for them.
@@ -124,6 +131,8 @@ class Background {
   void RunCompactions() NOKV_EXCLUDES(mu_);
   Status RunClaimed(const lsm::VersionSet::Claimed& claimed) NOKV_EXCLUDES(mu_);
   Status CompactLevel(int level, int output_level, const key::KeyRange& range) NOKV_EXCLUDES(mu_);
+  void ScheduleWarming() NOKV_EXCLUDES(mu_);
+  void RunWarming() NOKV_EXCLUDES(mu_);
   lsm::VersionSet::PlanContext PlanContext() const;
   lsm::VersionSet::InstallHook VersionHook();
   uint32_t FirstNeededSegment(key::SequenceNumber flushed_seq) const;
@@ -146,6 +155,9 @@ class Background {
   bool compaction_wanted_ NOKV_GUARDED_BY(mu_) = false;  // asked for while all tasks were running
   size_t manual_compactions_ NOKV_GUARDED_BY(mu_) = 0;
   size_t maintenance_tasks_ NOKV_GUARDED_BY(mu_) = 0;
+  // A job has finished since warming began last.
+  std::atomic<bool> warming_wanted_{false};
+  bool warming_ NOKV_GUARDED_BY(mu_) = false;
   bool stopping_ NOKV_GUARDED_BY(mu_) = false;
   Status error_ NOKV_GUARDED_BY(mu_);
   uint64_t next_resume_micros_ NOKV_GUARDED_BY(mu_) = 0;

@@ -147,6 +147,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   std::unique_ptr<cache::MemoryBudget::Consumer> table_budget_;
   std::unique_ptr<base::PagePool> pages_;
   std::unique_ptr<cache::BlockCache> cache_;
+  std::unique_ptr<lsm::CacheWarmer> warmer_;
   std::unique_ptr<lsm::FilePurger> purger_;
   std::unique_ptr<lsm::VersionSet> versions_;
   std::unique_ptr<wal::Log> log_;

@@ -136,7 +136,11 @@ Status DbImpl::MakeParts() {
   cache_ = cache::BlockCache::Create({.capacity_bytes = options_.memory_budget,
                                       .min_capacity_bytes = kCacheFloorBytes,
                                       .epochs = &epochs_,
-                                      .budget = budget_.get()});
+                                      .budget = budget_.get(),
+                                      .on_miss = [this] {
+                                        if (background_ != nullptr) background_->NoteMiss();
+                                      }});
+  warmer_ = std::make_unique<lsm::CacheWarmer>(cache_.get());
   purger_ = std::make_unique<lsm::FilePurger>(environment_.fs, directory_, executor_,
                                               [this](uint64_t number) { cache_->EraseFile(number); });
   views_ = std::make_unique<ReadViews>(&epochs_);
@@ -314,6 +318,7 @@ lsm::JobEnvironment DbImpl::MakeJobEnvironment() const {
           .directory = directory_,
           .versions = versions_.get(),
           .clock = environment_.clock,
+          .warmer = warmer_.get(),
           .upper_table = TableOptionsFor(options_, options_.table.upper_compression),
           .lower_table = TableOptionsFor(options_, options_.table.lower_compression),
           .file_bytes = options_.table.file_bytes};

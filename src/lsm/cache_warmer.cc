@@ -1,67 +1,101 @@
 #include "lsm/cache_warmer.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <string>
 #include <utility>
 
 namespace nokv::lsm {
 
-namespace {
-
-// A part of the cache that warming leaves free, so that it never competes with what readers load.
-constexpr size_t kFreeShare = 32;
-constexpr size_t kBlocksPerLook = 256;
-
-bool IsCached(const cache::BlockCache& cache, const Table& table, Slice key, uint64_t trailer) {
-  if (key < table.meta().begin || key >= table.meta().end) return false;
-  uint64_t offset;
-  return table.reader().FindBlock(key, trailer, &offset) &&
-         cache.Contains({table.meta().number, offset});
+void CacheWarmer::AfterFlush(const std::vector<TableRef>& outputs) {
+  const uint64_t lookups = cache_->lookups();
+  readers_.store(lookups_.exchange(lookups, std::memory_order_relaxed) != lookups, std::memory_order_relaxed);
+  {
+    const base::MutexLock lock(&mu_);
+    for (const TableRef& table : outputs) {
+      std::vector<uint32_t> blocks(table->reader().block_count());
+      std::iota(blocks.begin(), blocks.end(), 0U);
+      wanted_.push_back({.table = table, .blocks = std::move(blocks)});
+    }
+    DropOldest();
+  }
+  LoadForReaders();
 }
 
-}  // namespace
-
-std::vector<WarmBlocks> AllBlocks(const std::vector<TableRef>& tables) {
-  std::vector<WarmBlocks> all;
-  for (const TableRef& table : tables) {
-    WarmBlocks& warm = all.emplace_back(WarmBlocks{table, {}});
-    for (uint32_t i = 0; i < table->reader().block_count(); ++i) warm.blocks.push_back(i);
+void CacheWarmer::AfterCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs) {
+  {
+    const base::MutexLock lock(&mu_);
+    std::vector<Wanted> moved;
+    for (const TableRef& output : outputs) {
+      std::vector<const Table*> beside;
+      for (const Table* input : inputs) {
+        if (input->range().Overlaps(output->range())) beside.push_back(input);
+      }
+      Wanted wanted{.table = output, .blocks = {}};
+      for (uint32_t i = 0; i < output->reader().block_count(); ++i) {
+        uint64_t trailer;
+        const std::string key = output->reader().BlockBegin(i, &trailer);
+        const auto has = [&](const Table* input) NOKV_REQUIRES(mu_) { return Has(*input, key, trailer); };
+        if (std::any_of(beside.begin(), beside.end(), has)) wanted.blocks.push_back(i);
+      }
+      if (!wanted.blocks.empty()) moved.push_back(std::move(wanted));
+    }
+    std::erase_if(wanted_, [&](const Wanted& wanted) {
+      return std::find(inputs.begin(), inputs.end(), wanted.table.get()) != inputs.end();
+    });
+    std::move(moved.begin(), moved.end(), std::back_inserter(wanted_));
+    DropOldest();
   }
-  return all;
+  for (const Table* input : inputs) cache_->EraseFile(input->meta().number);
+  LoadForReaders();
 }
 
-std::vector<WarmBlocks> BlocksOfCachedKeys(const cache::BlockCache& cache,
-                                           const std::vector<const Table*>& inputs,
-                                           const std::vector<TableRef>& outputs) {
-  std::vector<WarmBlocks> found;
-  for (const TableRef& output : outputs) {
-    std::vector<const Table*> beside;
-    for (const Table* input : inputs) {
-      if (input->range().Overlaps(output->range())) beside.push_back(input);
-    }
-    WarmBlocks warm{output, {}};
-    for (uint32_t i = 0; i < output->reader().block_count(); ++i) {
-      uint64_t trailer;
-      const std::string key = output->reader().BlockBegin(i, &trailer);
-      const bool cached = std::any_of(beside.begin(), beside.end(), [&](const Table* input) {
-        return IsCached(cache, *input, key, trailer);
-      });
-      if (cached) warm.blocks.push_back(i);
-    }
-    if (!warm.blocks.empty()) found.push_back(std::move(warm));
+void CacheWarmer::LoadForReaders() {
+  if (!readers_.load(std::memory_order_relaxed)) return;
+  while (LoadSome()) {
   }
-  return found;
 }
 
-void WarmCache(const cache::BlockCache& cache, const std::vector<WarmBlocks>& wanted) {
-  for (const WarmBlocks& warm : wanted) {
-    for (size_t at = 0; at < warm.blocks.size(); at += kBlocksPerLook) {
-      if (cache.free_bytes() < cache.capacity() / kFreeShare) return;
-      const size_t count = std::min(kBlocksPerLook, warm.blocks.size() - at);
-      const Status status = warm.table->reader().LoadIntoCache({&warm.blocks[at], count});
-      if (!status.ok()) return;  // whoever needs the block is told
-    }
+bool CacheWarmer::Has(const Table& table, Slice key, uint64_t trailer) const {
+  if (key < table.meta().begin || key >= table.meta().end || table.reader().block_count() == 0) return false;
+  const uint32_t block = table.reader().FindBlock(key, trailer);
+  if (cache_->Contains({table.meta().number, table.reader().BlockOffset(block)})) return true;
+  return std::any_of(wanted_.begin(), wanted_.end(), [&](const Wanted& wanted) {
+    return wanted.table.get() == &table && std::binary_search(wanted.blocks.begin(), wanted.blocks.end(), block);
+  });
+}
+
+void CacheWarmer::DropOldest() {
+  size_t blocks = 0;
+  auto first = wanted_.end();
+  while (first != wanted_.begin() && blocks * kBlockBytes <= cache_->capacity()) blocks += (--first)->blocks.size();
+  wanted_.erase(wanted_.begin(), first);
+}
+
+bool CacheWarmer::LoadSome() {
+  if (cache_->free_bytes() < cache_->capacity() / kFreeShare) return false;
+  TableRef table;
+  std::vector<uint32_t> blocks;
+  {
+    const base::MutexLock lock(&mu_);
+    if (wanted_.empty()) return false;
+    // Who takes the last of them takes the wish away.
+    Wanted& newest = wanted_.back();
+    table = newest.table;
+    const auto from = newest.blocks.begin() + static_cast<ptrdiff_t>(newest.taken);
+    newest.taken = std::min(newest.taken + kBlocksAtOnce, newest.blocks.size());
+    blocks.assign(from, newest.blocks.begin() + static_cast<ptrdiff_t>(newest.taken));
+    if (newest.taken == newest.blocks.size()) wanted_.pop_back();
   }
+  // Whoever needs a block that cannot be read is told.
+  table->reader().LoadIntoCache(blocks).IgnoreError();
+  return true;
+}
+
+void CacheWarmer::Forget() {
+  const base::MutexLock lock(&mu_);
+  wanted_.clear();
 }
 
 }  // namespace nokv::lsm

@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "key/range_tombstones.h"
-#include "lsm/cache_warmer.h"
 #include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
@@ -40,17 +39,6 @@ manifest::VersionEdit Removals(const CompactionPlan& plan) {
     edit.removed.emplace_back(plan.output_level, number);
   }
   return edit;
-}
-
-// The cache holds the same keys afterwards, in the new blocks.
-void MoveCachedKeys(const JobEnvironment& environment,
-                    const std::vector<const Table*>& inputs,
-                    const std::vector<TableRef>& outputs) {
-  cache::BlockCache* const cache = environment.versions->cache();
-  if (cache == nullptr) return;
-  const std::vector<WarmBlocks> wanted = BlocksOfCachedKeys(*cache, inputs, outputs);
-  for (const Table* input : inputs) cache->EraseFile(input->meta().number);
-  WarmCache(*cache, wanted);
 }
 
 }  // namespace
@@ -121,7 +109,9 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, &files_taken);
   if (files_taken) output.Keep();
   NOKV_TRY(installed);
-  MoveCachedKeys(environment, inputs, environment.versions->TablesOf(plan.output_level, files));
+  if (environment.warmer != nullptr) {
+    environment.warmer->AfterCompaction(inputs, environment.versions->TablesOf(plan.output_level, files));
+  }
   result.micros = environment.clock->NowMicros() - started;
   return result;
 }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "key/range_tombstones.h"
-#include "lsm/cache_warmer.h"
 #include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
@@ -64,9 +63,7 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
   if (files_taken) output.Keep();
   NOKV_TRY(installed);
   result.install_micros = environment.clock->NowMicros() - built;
-  if (cache::BlockCache* const cache = environment.versions->cache()) {
-    WarmCache(*cache, AllBlocks(environment.versions->TablesOf(0, files)));
-  }
+  if (environment.warmer != nullptr) environment.warmer->AfterFlush(environment.versions->TablesOf(0, files));
   return result;
 }
 

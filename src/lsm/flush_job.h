@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "lsm/cache_warmer.h"
 #include "lsm/table_output.h"
 #include "lsm/version_set.h"
 #include "memtable/memtable.h"
@@ -25,6 +26,7 @@ struct JobEnvironment {
   std::string directory;
   VersionSet* versions = nullptr;
   base::Clock* clock = nullptr;
+  CacheWarmer* warmer = nullptr;  // null: jobs leave the cache alone
   sst::TableOptions upper_table;  // for levels 0 and 1
   sst::TableOptions lower_table;  // for the levels below
   uint64_t file_bytes = 32ULL << 20;

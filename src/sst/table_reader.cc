@@ -152,12 +152,6 @@ std::string TableReader::BlockBegin(uint32_t i, uint64_t* trailer) const {
   return index_.FenceKey(i);
 }
 
-bool TableReader::FindBlock(Slice key, uint64_t trailer, uint64_t* offset) const {
-  if (index_.block_count() == 0) return false;
-  *offset = index_.block(index_.Find(key, trailer)).offset;
-  return true;
-}
-
 Status TableReader::LoadIntoCache(std::span<const uint32_t> blocks) const {
   std::unique_ptr<char[]> scratch;
   size_t scratch_bytes = 0;

@@ -115,8 +115,9 @@ class TableReader {
   uint32_t block_count() const { return index_.block_count(); }
   // The place that no entry of data block i precedes; at most its first entry's. REQUIRES: i < block_count().
   std::string BlockBegin(uint32_t i, uint64_t* trailer) const;
-  // Where the data block begins that holds the place of (key, trailer); false if there are no blocks.
-  bool FindBlock(Slice key, uint64_t trailer, uint64_t* offset) const;
+  // The data block that holds the place of (key, trailer), and where a block begins. REQUIRES: there is one.
+  uint32_t FindBlock(Slice key, uint64_t trailer) const { return index_.Find(key, trailer); }
+  uint64_t BlockOffset(uint32_t i) const { return index_.block(i).offset; }
   // Reads data blocks, given by ascending numbers, into the cache, as blocks that nobody has asked for. REQUIRES: there
   // is a cache.
   Status LoadIntoCache(std::span<const uint32_t> blocks) const;
