@@ -177,19 +177,23 @@ class Campaign {
                                     std::to_string(run), std::string("--directory"), database.string()}) {
       command.push_back(word);
     }
+    // A worker without the limit that the results speak of would be a worker without figures.
     std::unique_ptr<MemoryGroup> group;
+    Status status;
     if (limited_) {
       auto made = MemoryGroup::Create("nokv-bench-" + std::to_string(getpid()), limit_bytes_);
       if (made.ok()) group = std::move(*made);
+      status = made.status();
     }
     Json results = Json::array();
     bool explained = false;
-    const Status status = RunProcess(command, group.get(), [&](std::string_view line) {
+    const auto take = [&](std::string_view line) {
       const Json message = Json::parse(line, nullptr, false);
       if (!message.is_object()) return;
       if (message.value("type", "") == "failed") explained = true;
       Take(engine, run, message, &results);
-    });
+    };
+    if (status.ok()) status = RunProcess(command, group.get(), take);
     if (!status.ok() && !explained) {
       document_["failures"].push_back({{"engine", engine}, {"workload", ""}, {"run", run},
                                        {"message", status.ToString()}});
