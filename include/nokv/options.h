@@ -79,7 +79,13 @@ struct Options {
   struct Compaction {
     // Runs in level 0 at which compaction starts.
     size_t level0_runs = 4;
-    // Runs in level 0 at which the write delay has reached its maximum.
+    // The same while no iterator meets the runs and the tables are more than twice memory_budget. Each merge of
+    // level 0 rewrites level 1, so that fewer and larger ones write less; a point read asks one filter more
+    // for each run, an iterator reads a block of each. Less than level0_runs
+    // counts as that.
+    size_t level0_runs_unscanned = 16;
+    // Runs in level 0 at which the write delay has reached its maximum; twice as many while
+    // level0_runs_unscanned applies.
     size_t level0_runs_slow = 40;
     // Levels are as many, and each as many times larger than the one above, as the bytes stored ask for:
     // d levels below level 0 hold up to level1_bytes * level_ratio^d. level1_bytes = 0 chooses half of

@@ -4,7 +4,7 @@
 //
 // The delay is a continuous function of three signals, each 0 when all is well and 1 at its limit:
 //   memtables        immutable memtables that wait for a flush, but for one, as a share of those allowed
-//   level0           runs beyond half of level0_runs_slow, up to all of it
+//   level0           runs beyond half of level0_runs_slow, up to all of it; twice as many while level 0 may grow
 //   compaction_debt  while it grows: bytes that compaction owes, from what level 0 costs twice on its way
 //                    to the deepest level, at least 16 memtables (0), to twice that (1)
 // The largest one decides: delay = pressure^2 * delay_micros_max. So a little pressure costs next to

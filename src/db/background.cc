@@ -137,6 +137,7 @@ void Background::RunFlushes() {
     }
     const Status flushed = FlushOne(std::move(oldest));
     if (!flushed.ok() && !AfterFlushError(flushed)) return;
+    UpdatePatience();
     UpdatePressure();
     ScheduleCompaction();
     warming_wanted_.store(true, std::memory_order_relaxed);
@@ -245,7 +246,7 @@ void Background::PrepareLogSegment() {
 
 void Background::UpdatePressure() {
   const auto version = parts_.job.versions->current();
-  const lsm::LevelScores scores = parts_.job.versions->Scores(parts_.planner);
+  const lsm::LevelScores scores = parts_.job.versions->Scores(Planner());
   BackPressure::Signals signals;
   {
     const base::MutexLock lock(&mu_);
@@ -253,7 +254,8 @@ void Background::UpdatePressure() {
     const auto waiting = static_cast<double>(immutables_.size());
     const auto most = static_cast<double>(parts_.immutable_memtables_max);
     signals.memtables = most > 1 ? (waiting - 1) / most : 0;
-    const auto slow = static_cast<double>(parts_.level0_runs_slow);
+    const bool patient = patient_.load(std::memory_order_relaxed);
+    const double slow = static_cast<double>(parts_.level0_runs_slow) * (patient ? 2 : 1);
     signals.level0 = static_cast<double>(version->level0_runs()) / (slow / 2) - 1.0;
     const bool growing = scores.debt_bytes > last_debt_;
     last_debt_ = scores.debt_bytes;
@@ -267,6 +269,23 @@ void Background::UpdatePressure() {
 }
 
 // --- Compaction --------------------------------------------------------------------------------------------
+
+void Background::UpdatePatience() {
+  const bool scanned = scanned_.exchange(false, std::memory_order_relaxed);
+  const bool large = parts_.job.versions->current()->table_bytes() / 2 > parts_.memory_budget;
+  patient_.store(large && !scanned, std::memory_order_relaxed);
+}
+
+void Background::EndPatience() {
+  patient_.store(false, std::memory_order_relaxed);
+  ScheduleCompaction();
+}
+
+lsm::PlannerOptions Background::Planner() const {
+  lsm::PlannerOptions options = parts_.planner;
+  if (patient_.load(std::memory_order_relaxed)) options.level0_runs_now = parts_.level0_runs_unscanned;
+  return options;
+}
 
 lsm::VersionSet::PlanContext Background::PlanContext() const {
   return {.oldest_snapshot = parts_.snapshots->Oldest(),
@@ -294,7 +313,7 @@ void Background::ScheduleCompaction() {
 void Background::RunCompactions() {
   for (;;) {
     if (!cancelled_.load(std::memory_order_relaxed) && state() != WriteState::kReadOnly) {
-      if (auto claimed = parts_.job.versions->ClaimCompaction(parts_.planner, PlanContext())) {
+      if (auto claimed = parts_.job.versions->ClaimCompaction(Planner(), PlanContext())) {
         const Status status = RunClaimed(*claimed);
         if (status.ok()) {
           UpdatePressure();
@@ -343,7 +362,7 @@ Status Background::RunClaimed(const lsm::VersionSet::Claimed& claimed) {
 Status Background::CompactLevel(int level, int output_level, const key::KeyRange& range) {
   for (;;) {
     bool blocked = false;
-    auto claimed = parts_.job.versions->ClaimManual(parts_.planner, PlanContext(), level, output_level,
+    auto claimed = parts_.job.versions->ClaimManual(Planner(), PlanContext(), level, output_level,
                                                     range, &blocked);
     if (claimed) return RunClaimed(*claimed);
     if (!blocked) return Status::Ok();
@@ -419,7 +438,7 @@ void Background::Stop() {
 }
 
 void Background::FillStats(Stats* stats) {
-  const lsm::LevelScores scores = parts_.job.versions->Scores(parts_.planner);
+  const lsm::LevelScores scores = parts_.job.versions->Scores(Planner());
   AddLevelStats(*parts_.job.versions->current(), stats);
   for (Stats::Level& row : stats->levels) {
     row.score = scores.scores[static_cast<size_t>(row.level)];

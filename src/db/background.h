@@ -62,6 +62,8 @@ class Background {
     size_t immutable_memtables_max = 3;
     size_t memtable_bytes = 0;
     size_t level0_runs_slow = 40;
+    size_t level0_runs_unscanned = 16;
+    size_t memory_budget = 0;
   };
   explicit Background(Parts parts);
   // REQUIRES: Stop was called.
@@ -89,6 +91,11 @@ class Background {
   // --- Compaction ------------------------------------------------------------------------------------
 
   void ScheduleCompaction() NOKV_EXCLUDES(mu_);
+  // An iterator is made: it has to look into every run of level 0.
+  void NoteIterator() {
+    scanned_.store(true, std::memory_order_relaxed);
+    if (patient_.load(std::memory_order_relaxed)) [[unlikely]] EndPatience();
+  }
   // Merges everything in `range` down to the last level that holds some of it. Runs in this thread.
   Status CompactRange(const key::KeyRange& range, bool rewrite_last_level) NOKV_EXCLUDES(mu_);
 
@@ -133,6 +140,10 @@ class Background {
   Status CompactLevel(int level, int output_level, const key::KeyRange& range) NOKV_EXCLUDES(mu_);
   void ScheduleWarming() NOKV_EXCLUDES(mu_);
   void RunWarming() NOKV_EXCLUDES(mu_);
+  // Compaction.level0_runs_unscanned says when level 0 may grow.
+  void UpdatePatience();
+  void EndPatience() NOKV_EXCLUDES(mu_);
+  lsm::PlannerOptions Planner() const;
   lsm::VersionSet::PlanContext PlanContext() const;
   lsm::VersionSet::InstallHook VersionHook();
   uint32_t FirstNeededSegment(key::SequenceNumber flushed_seq) const;
@@ -155,6 +166,8 @@ class Background {
   bool compaction_wanted_ NOKV_GUARDED_BY(mu_) = false;  // asked for while all tasks were running
   size_t manual_compactions_ NOKV_GUARDED_BY(mu_) = 0;
   size_t maintenance_tasks_ NOKV_GUARDED_BY(mu_) = 0;
+  std::atomic<bool> scanned_{false};  // an iterator was made since the last flush
+  std::atomic<bool> patient_{false};
   // A job has finished since warming began last.
   std::atomic<bool> warming_wanted_{false};
   bool warming_ NOKV_GUARDED_BY(mu_) = false;

@@ -442,6 +442,7 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options, Column
   }
   if (range.begin > range.end) range.end = range.begin;
   read_counters_.iterators.fetch_add(1, std::memory_order_relaxed);
+  if (background_ != nullptr) background_->NoteIterator();
   return std::make_unique<DbIterator>(std::move(view), std::move(range), snapshot, options,
                                       environment_.clock, &readers_);
 }

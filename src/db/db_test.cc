@@ -317,6 +317,35 @@ TEST_F(DbTest, FlushAndCompactionLeaveTheCacheWarm) {
   EXPECT_EQ(db_->GetStats().cache.used_bytes, 0U);
 }
 
+// Of a database much larger than its memory, level 0 goes down late, and at once when somebody scans.
+TEST_F(DbTest, LevelZeroGrowsWhileNobodyScans) {
+  Open();
+  base::Random random(20261121);
+  std::string value(4000, 'v');
+  const auto fill = [&](uint64_t bytes) {
+    for (uint64_t written = 0; written < bytes; written += value.size()) {
+      for (char& c : value) c = static_cast<char>(random.Next());  // nothing to compress
+      ASSERT_TRUE(Put(std::to_string(random.Next()), value).ok());
+      executor_.RunAll();
+    }
+  };
+  const auto level0_bytes = [&] { return db_->GetStats().levels[0].size_bytes; };
+  const uint64_t usual = options_.compaction.level0_runs * options_.memtable_bytes;
+  uint64_t most = 0;
+  for (int i = 0; i < 16; ++i) {
+    fill(options_.memtable_bytes);
+    most = std::max(most, level0_bytes());
+  }
+  EXPECT_LE(most, usual);
+
+  fill(2 * options_.memory_budget);
+  for (int i = 0; i < 32 && level0_bytes() <= 2 * usual; ++i) fill(options_.memtable_bytes);
+  EXPECT_GT(level0_bytes(), 2 * usual);
+  const auto iterator = db_->NewIterator({}, nullptr);
+  executor_.RunAll();
+  EXPECT_EQ(level0_bytes(), 0U);
+}
+
 TEST_F(DbTest, ASecondOpenerIsToldWhoHoldsTheDirectory) {
   Open();
   const auto second = TryOpen();

@@ -392,6 +392,9 @@ Status DbImpl::StartWork() {
   parts.immutable_memtables_max = options_.immutable_memtables_max;
   parts.memtable_bytes = memtable_bytes_;
   parts.level0_runs_slow = options_.compaction.level0_runs_slow;
+  parts.level0_runs_unscanned =
+      std::max(options_.compaction.level0_runs, options_.compaction.level0_runs_unscanned);
+  parts.memory_budget = options_.memory_budget;
   background_ = std::make_unique<Background>(std::move(parts));
   CommitPipeline::Host* const host = this;
   pipeline_ = std::make_unique<CommitPipeline>(host, log_.get(), recovered_.back(), recovered_seq_);

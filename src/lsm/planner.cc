@@ -254,10 +254,10 @@ LevelScores ScoreLevels(const PlannerOptions& options, const PlannerInput& input
   result.fan_out = std::max(1.0, std::pow(total / first, 1.0 / result.depth));
 
   result.targets.fill(kNoTarget);
-  result.scores[0] = static_cast<double>(input.level0_runs) / static_cast<double>(options.level0_runs);
+  result.scores[0] = static_cast<double>(input.level0_runs) / static_cast<double>(options.level0_trigger());
   double arriving = 0;  // what is on its way into the next level
   double debt = 0;
-  if (input.level0_runs >= options.level0_runs) {
+  if (input.level0_runs >= options.level0_trigger()) {
     arriving = bytes[0];
     debt = bytes[0] + bytes[1];
   }

@@ -4,7 +4,7 @@
 // metadata, touches no file, and the same input gives the same plan.
 //
 // What can be a reason; a level that is beyond its target goes before the others, the most urgent first:
-//  kLevel0      at least PlannerOptions::level0_runs sublevels: the oldest table, with everything in level
+//  kLevel0      at least PlannerOptions::level0_trigger sublevels: the oldest table, with everything in level
 //               0 that is connected to it by overlaps, goes to level 1.
 //  kLevelBytes  a level holds more than its target: the table that costs least to move (bytes of overlap
 //               below per own byte, with a bonus for tombstones) goes one level down.
@@ -44,11 +44,15 @@ namespace nokv::lsm {
 
 struct PlannerOptions {
   size_t level0_runs = 4;
+  // The runs at which level 0 goes down, if that is not level0_runs for the moment; 0: it is. The targets of the levels
+  // below do not depend on it.
+  size_t level0_runs_now = 0;
   uint64_t memtable_bytes = 64ULL << 20;
   // 0 chooses half of level0_bytes().
   uint64_t level1_bytes = 0;
   double level_ratio = 5.0;
 
+  size_t level0_trigger() const { return level0_runs_now != 0 ? level0_runs_now : level0_runs; }
   // What level 0 hands down at a time.
   uint64_t level0_bytes() const {
     uint64_t bytes = 0;

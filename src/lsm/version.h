@@ -19,6 +19,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -62,6 +63,8 @@ class Version {
   // Null if that level has no table of this number.
   TableRef FindTable(int level, uint64_t number) const;
   uint64_t level_bytes(int level) const { return level_bytes_[static_cast<size_t>(level)]; }
+  // Of all levels.
+  uint64_t table_bytes() const { return std::accumulate(level_bytes_.begin(), level_bytes_.end(), uint64_t{0}); }
   bool has_range_tombstones() const { return has_range_tombstones_; }
 
   struct Lookup {
