@@ -67,6 +67,18 @@ TEST_F(BlockCacheTest, FindsWhatWasInserted) {
   EXPECT_EQ(stats.detached_bytes, 0U);
 }
 
+TEST_F(BlockCacheTest, TellsOfEveryLookupThatFindsNothing) {
+  int missed = 0;
+  cache_ = BlockCache::Create({.capacity_bytes = kMiB, .epochs = &epochs_, .on_miss = [&] { ++missed; }});
+  EXPECT_FALSE(Has({1, 0}));
+  EXPECT_EQ(missed, 1);
+  Insert({1, 0});
+  EXPECT_TRUE(Has({1, 0}));
+  EXPECT_FALSE(cache_->Contains({2, 0}));
+  EXPECT_EQ(missed, 1);
+  EXPECT_EQ(cache_->lookups(), 2U);
+}
+
 TEST_F(BlockCacheTest, LookingWhetherABlockIsHereCountsAsNoUse) {
   Open(kMiB);
   const size_t empty = cache_->free_bytes();
