@@ -141,6 +141,20 @@ void CommitPipeline::InsertIntoMemtable(const PreparedBatch& batch, const Reserv
   memtable::Memtable* const memtable = reserved.memtable;
   key::BatchReader reader(batch.rep);
   key::SequenceNumber seq = reserved.first_seq;
+  const auto add = [&](key::Entry* entry, uint64_t hash) {
+    if (entry->kind() == key::Kind::kRangeDelete) {
+      memtable->AddRangeTombstone(entry->key, entry->value, seq);
+    } else {
+      entry->trailer = key::PackTrailer(seq, entry->kind());
+      memtable->Add(*entry, hash);
+    }
+    ++seq;
+  };
+  if (batch.count == 1) {
+    key::Entry entry;
+    NOKV_CHECK(reader.Next(&entry));
+    return add(&entry, base::Hash64(entry.key));
+  }
   // In groups, so that their misses in memory overlap.
   constexpr size_t kGroup = memtable::Memtable::kPrefetchGroup;
   key::Entry entries[kGroup];
@@ -149,16 +163,8 @@ void CommitPipeline::InsertIntoMemtable(const PreparedBatch& batch, const Reserv
     for (count = 0; count < kGroup && reader.Next(&entries[count]); ++count) {
       hashes[count] = base::Hash64(entries[count].key);
     }
-    if (count > 1) memtable->Prefetch({hashes, count});
-    for (size_t i = 0; i < count; ++i, ++seq) {
-      key::Entry& entry = entries[i];
-      if (entry.kind() == key::Kind::kRangeDelete) {
-        memtable->AddRangeTombstone(entry.key, entry.value, seq);
-      } else {
-        entry.trailer = key::PackTrailer(seq, entry.kind());
-        memtable->Add(entry, hashes[i]);
-      }
-    }
+    memtable->Prefetch({hashes, count});
+    for (size_t i = 0; i < count; ++i) add(&entries[i], hashes[i]);
   }
   NOKV_CHECK(seq == reserved.first_seq + batch.count);
 }
