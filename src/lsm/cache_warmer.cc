@@ -88,6 +88,10 @@ bool CacheWarmer::LoadSome() {
     blocks.assign(from, newest.blocks.begin() + static_cast<ptrdiff_t>(newest.taken));
     if (newest.taken == newest.blocks.size()) wanted_.pop_back();
   }
+  // Readers have loaded some meanwhile.
+  std::erase_if(blocks, [&](uint32_t block) {
+    return cache_->Contains({table->meta().number, table->reader().BlockOffset(block)});
+  });
   // Whoever needs a block that cannot be read is told.
   table->reader().LoadIntoCache(blocks).IgnoreError();
   return true;
