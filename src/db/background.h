@@ -93,7 +93,8 @@ class Background {
   void ScheduleCompaction() NOKV_EXCLUDES(mu_);
   // An iterator is made: it has to look into every run of level 0.
   void NoteIterator() {
-    scanned_.store(true, std::memory_order_relaxed);
+    // Not written again and again: iterators of several threads would pass the line around.
+    if (!scanned_.load(std::memory_order_relaxed)) scanned_.store(true, std::memory_order_relaxed);
     if (patient_.load(std::memory_order_relaxed)) [[unlikely]] EndPatience();
   }
   // Merges everything in `range` down to the last level that holds some of it. Runs in this thread.

@@ -24,31 +24,39 @@ void CacheWarmer::AfterFlush(const std::vector<TableRef>& outputs) {
 }
 
 void CacheWarmer::AfterCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs) {
+  const std::vector<Wanted> obsolete = Take(inputs);
+  std::vector<Wanted> moved;
+  for (const TableRef& output : outputs) {
+    std::vector<const Table*> beside;
+    for (const Table* input : inputs) {
+      if (input->range().Overlaps(output->range())) beside.push_back(input);
+    }
+    Wanted wanted{.table = output, .blocks = {}};
+    for (uint32_t i = 0; i < output->reader().block_count(); ++i) {
+      uint64_t trailer;
+      const std::string key = output->reader().BlockBegin(i, &trailer);
+      const auto has = [&](const Table* input) { return Has(*input, obsolete, key, trailer); };
+      if (std::any_of(beside.begin(), beside.end(), has)) wanted.blocks.push_back(i);
+    }
+    if (!wanted.blocks.empty()) moved.push_back(std::move(wanted));
+  }
+  for (const Table* input : inputs) cache_->EraseFile(input->meta().number);
   {
     const base::MutexLock lock(&mu_);
-    std::vector<Wanted> moved;
-    for (const TableRef& output : outputs) {
-      std::vector<const Table*> beside;
-      for (const Table* input : inputs) {
-        if (input->range().Overlaps(output->range())) beside.push_back(input);
-      }
-      Wanted wanted{.table = output, .blocks = {}};
-      for (uint32_t i = 0; i < output->reader().block_count(); ++i) {
-        uint64_t trailer;
-        const std::string key = output->reader().BlockBegin(i, &trailer);
-        const auto has = [&](const Table* input) NOKV_REQUIRES(mu_) { return Has(*input, key, trailer); };
-        if (std::any_of(beside.begin(), beside.end(), has)) wanted.blocks.push_back(i);
-      }
-      if (!wanted.blocks.empty()) moved.push_back(std::move(wanted));
-    }
-    std::erase_if(wanted_, [&](const Wanted& wanted) {
-      return std::find(inputs.begin(), inputs.end(), wanted.table.get()) != inputs.end();
-    });
     std::move(moved.begin(), moved.end(), std::back_inserter(wanted_));
     DropOldest();
   }
-  for (const Table* input : inputs) cache_->EraseFile(input->meta().number);
   LoadForReaders();
+}
+
+std::vector<CacheWarmer::Wanted> CacheWarmer::Take(const std::vector<const Table*>& tables) {
+  const base::MutexLock lock(&mu_);
+  const auto first = std::stable_partition(wanted_.begin(), wanted_.end(), [&](const Wanted& wanted) {
+    return std::find(tables.begin(), tables.end(), wanted.table.get()) == tables.end();
+  });
+  std::vector<Wanted> taken(std::make_move_iterator(first), std::make_move_iterator(wanted_.end()));
+  wanted_.erase(first, wanted_.end());
+  return taken;
 }
 
 void CacheWarmer::LoadForReaders() {
@@ -57,11 +65,14 @@ void CacheWarmer::LoadForReaders() {
   }
 }
 
-bool CacheWarmer::Has(const Table& table, Slice key, uint64_t trailer) const {
+bool CacheWarmer::Has(const Table& table,
+                      const std::vector<Wanted>& wanted_blocks,
+                      Slice key,
+                      uint64_t trailer) const {
   if (key < table.meta().begin || key >= table.meta().end || table.reader().block_count() == 0) return false;
   const uint32_t block = table.reader().FindBlock(key, trailer);
   if (cache_->Contains({table.meta().number, table.reader().BlockOffset(block)})) return true;
-  return std::any_of(wanted_.begin(), wanted_.end(), [&](const Wanted& wanted) {
+  return std::any_of(wanted_blocks.begin(), wanted_blocks.end(), [&](const Wanted& wanted) {
     return wanted.table.get() == &table && std::binary_search(wanted.blocks.begin(), wanted.blocks.end(), block);
   });
 }

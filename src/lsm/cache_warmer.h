@@ -8,8 +8,8 @@
 //  2. of a compaction's output, those blocks are wanted whose keys were in cached or wanted blocks of its input; of a
 //     flush, all;
 //  3. what is wanted is loaded at once if blocks were looked up between the last two flushes; otherwise it waits for the
-//     first reader who misses one (LoadSome). So a database that is only written, as when it is filled, spends neither processor nor
-//     memory on it, and a table that is gone before anybody reads costs nothing;
+//     first reader who misses one (LoadSome). So a database that is only written, as when it is filled, spends neither
+//     processor nor memory on it, and a table that is gone before anybody reads costs nothing;
 //  4. only as far as there is room: nothing is evicted for a block that nobody has asked for. A later job may make room.
 // Tables are written past the page cache, so the bytes come from the device, in large pieces.
 //
@@ -56,14 +56,16 @@ class CacheWarmer {
     size_t taken = 0;              // of these, from the front, by LoadSome
   };
 
-  // Is the block of `table` that holds this place cached, or wanted?
-  bool Has(const Table& table, Slice key, uint64_t trailer) const NOKV_REQUIRES(mu_);
+  // Is the block of `table` that holds this place cached, or among `wanted_blocks`?
+  bool Has(const Table& table, const std::vector<Wanted>& wanted_blocks, Slice key, uint64_t trailer) const;
+  // Takes what is wanted of these tables away, to be looked at without the lock: that takes a while, and flushes need it.
+  std::vector<Wanted> Take(const std::vector<const Table*>& tables) NOKV_EXCLUDES(mu_);
   void LoadForReaders() NOKV_EXCLUDES(mu_);
   // More than the cache can hold is not worth remembering.
   void DropOldest() NOKV_REQUIRES(mu_);
 
   cache::BlockCache* const cache_;
-  std::atomic<uint64_t> lookups_{0};   // in the cache, until the last flush ended
+  std::atomic<uint64_t> lookups_{0};  // in the cache, until the last flush ended
   std::atomic<bool> readers_{false};  // there were some between the last two flushes
   mutable base::Mutex mu_;
   std::vector<Wanted> wanted_ NOKV_GUARDED_BY(mu_);  // the newest last
