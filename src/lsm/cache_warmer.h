@@ -67,7 +67,7 @@ class CacheWarmer {
   cache::BlockCache* const cache_;
   std::atomic<uint64_t> lookups_{0};  // in the cache, until the last flush ended
   std::atomic<bool> readers_{false};  // there were some between the last two flushes
-  mutable base::Mutex mu_;
+  base::Mutex mu_;
   std::vector<Wanted> wanted_ NOKV_GUARDED_BY(mu_);  // the newest last
 };
 

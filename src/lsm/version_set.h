@@ -59,7 +59,6 @@ class VersionSet {
 
   std::shared_ptr<const Version> current() const NOKV_EXCLUDES(mu_);
   uint64_t database_id() const { return database_id_; }
-  // Of the tables' blocks; may be null.
   // The current version's tables of these numbers in that level, as far as they are there.
   std::vector<TableRef> TablesOf(int level, std::span<const manifest::FileMeta> files) const
       NOKV_EXCLUDES(mu_);
