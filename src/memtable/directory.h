@@ -39,16 +39,6 @@ class Directory {
       : slots_(reinterpret_cast<std::atomic<uint64_t>*>(slots)), slot_count_(slot_count) {}
 
   void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[Home(hash)]); }
-  // A ref that Find would look at first, most likely the only one; kNull if there is none. For prefetching.
-  Ref Guess(uint64_t hash) const {
-    const auto tag = static_cast<uint32_t>(hash);
-    for (size_t at = Home(hash); at < slot_count_; ++at) {
-      const uint64_t word = slots_[at].load(std::memory_order_acquire);
-      if (word == 0) break;
-      if (word >> 32 == tag) return static_cast<Ref>(word);
-    }
-    return base::Arena::kNull;
-  }
 
   // The ref whose tag matches and for which matches(ref) is true; kNull if there is none, and *slot
   // is where the search ended: a hint for Insert.

@@ -241,7 +241,9 @@ void Memtable::Prefetch(std::span<const uint64_t> hashes) const {
     Ref nodes[kPrefetchGroup];
     for (const uint64_t hash : group) directory_.Prefetch(hash);
     for (size_t i = 0; i < group.size(); ++i) {
-      nodes[i] = directory_.Guess(group[i]);
+      // The first whose tag matches, unseen: most likely the only one.
+      size_t slot;
+      nodes[i] = directory_.Find(group[i], &slot, [](Ref) { return true; });
       // Header, links and key of nearly every node are within two lines.
       __builtin_prefetch(At<char>(nodes[i]));
       __builtin_prefetch(At<char>(nodes[i]) + sizeof(Node) + 32);
