@@ -33,18 +33,26 @@ char Unescaped(char c) {
   }
 }
 
-// Reads "<marker><digits>\r\n", at most six digits; -1 if something else is there.
-int ReadPlainHeader(Slice* input, char marker) {
+// The length of the header that `text` begins with, if it is whole and in the form that nearly every one has: a byte, one
+// to six digits without a zero before others, and the line end. 0 if it is anything else.
+inline size_t PlainHeader(Slice text, int64_t* number) {
   constexpr size_t kDigitsMax = 6;
-  if (input->empty() || input->front() != marker) return -1;
-  int number = 0;
-  size_t at = 1;
-  for (; at <= kDigitsMax && at < input->size() && (*input)[at] >= '0' && (*input)[at] <= '9'; ++at) {
-    number = number * 10 + ((*input)[at] - '0');
+  int64_t value = 0;
+  size_t i = 1;
+  for (; i <= kDigitsMax && i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+    value = value * 10 + (text[i] - '0');
   }
-  if (at == 1 || at + 2 > input->size() || (*input)[at] != '\r') return -1;
-  input->remove_prefix(at + 2);
-  return number;
+  if (i == 1 || i + 2 > text.size() || text[i] != '\r' || (text[1] == '0' && i > 2)) return 0;
+  *number = value;
+  return i + 2;
+}
+
+// As above, with this first byte; -1 if something else is there.
+int64_t SkipPlainHeader(Slice* input, char marker) {
+  int64_t number = 0;
+  const size_t length = input->starts_with(marker) ? PlainHeader(*input, &number) : 0;
+  input->remove_prefix(length);
+  return length > 0 ? number : -1;
 }
 
 }  // namespace
@@ -66,10 +74,10 @@ void RespParser::Shrink() {
 Slice SkipPlainRequest(Slice* input) {
   Slice rest = *input;
   Slice second;
-  const int count = ReadPlainHeader(&rest, '*');
+  const int64_t count = SkipPlainHeader(&rest, '*');
   if (count < 2) return {};
-  for (int i = 0; i < count; ++i) {
-    const int length = ReadPlainHeader(&rest, '$');
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t length = SkipPlainHeader(&rest, '$');
     if (length < 0 || rest.size() < static_cast<size_t>(length) + 2) return {};
     if (i == 1) second = rest.substr(0, static_cast<size_t>(length));
     rest.remove_prefix(static_cast<size_t>(length) + 2);
@@ -95,19 +103,12 @@ RespParser::Outcome RespParser::ReadHeader(Slice input,
                                            std::string_view line_name,
                                            int64_t* value,
                                            bool* is_number) {
-  // Up to six digits and the line end, without a search: nearly every header there is.
   const char* at = input.data() + position_;
   const size_t left = input.size() - position_;
-  if (left >= 9) [[likely]] {
-    int64_t number = 0;
-    size_t i = 1;
-    for (; i <= 6 && at[i] >= '0' && at[i] <= '9'; ++i) number = number * 10 + (at[i] - '0');
-    if (at[i] == '\r' && i > 1 && (at[1] != '0' || i == 2)) {
-      *value = number;
-      *is_number = true;
-      position_ += i + 2;
-      return Outcome::kRequest;
-    }
+  if (const size_t plain = PlainHeader({at, left}, value); plain > 0) [[likely]] {  // without a search
+    *is_number = true;
+    position_ += plain;
+    return Outcome::kRequest;
   }
   const void* found = left == 0 ? nullptr : std::memchr(at, '\r', left);
   // As in Redis, which looks for the end as in a C string, a line with a NUL in it never ends.
