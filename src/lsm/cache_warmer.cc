@@ -8,22 +8,21 @@
 
 namespace nokv::lsm {
 
-void CacheWarmer::AfterFlush(const std::vector<TableRef>& outputs) {
+std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeFlush(const std::vector<TableRef>& outputs) {
   const uint64_t lookups = cache_->lookups();
   readers_.store(lookups_.exchange(lookups, std::memory_order_relaxed) != lookups, std::memory_order_relaxed);
-  {
-    const base::MutexLock lock(&mu_);
-    for (const TableRef& table : outputs) {
-      std::vector<uint32_t> blocks(table->reader().block_count());
-      std::iota(blocks.begin(), blocks.end(), 0U);
-      wanted_.push_back({.table = table, .blocks = std::move(blocks)});
-    }
-    DropOldest();
+  std::vector<Wanted> wanted;
+  for (const TableRef& table : outputs) {
+    std::vector<uint32_t> blocks(table->reader().block_count());
+    std::iota(blocks.begin(), blocks.end(), 0U);
+    wanted.push_back({.table = table, .blocks = std::move(blocks)});
   }
-  LoadForReaders();
+  LoadForReaders(&wanted);
+  return wanted;
 }
 
-void CacheWarmer::AfterCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs) {
+std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeCompaction(const std::vector<const Table*>& inputs,
+                                                               const std::vector<TableRef>& outputs) {
   const std::vector<Wanted> obsolete = Take(inputs);
   std::vector<Wanted> moved;
   for (const TableRef& output : outputs) {
@@ -40,13 +39,19 @@ void CacheWarmer::AfterCompaction(const std::vector<const Table*>& inputs, const
     }
     if (!wanted.blocks.empty()) moved.push_back(std::move(wanted));
   }
+  LoadForReaders(&moved);
+  return moved;
+}
+
+void CacheWarmer::AfterInstall(const std::vector<const Table*>& inputs, std::vector<Wanted> wanted) {
   for (const Table* input : inputs) cache_->EraseFile(input->meta().number);
   {
     const base::MutexLock lock(&mu_);
-    std::move(moved.begin(), moved.end(), std::back_inserter(wanted_));
+    std::move(wanted.begin(), wanted.end(), std::back_inserter(wanted_));
     DropOldest();
   }
-  LoadForReaders();
+  while (HasReaders() && LoadSome()) {
+  }
 }
 
 std::vector<CacheWarmer::Wanted> CacheWarmer::Take(const std::vector<const Table*>& tables) {
@@ -59,10 +64,12 @@ std::vector<CacheWarmer::Wanted> CacheWarmer::Take(const std::vector<const Table
   return taken;
 }
 
-void CacheWarmer::LoadForReaders() {
-  if (!readers_.load(std::memory_order_relaxed)) return;
-  while (LoadSome()) {
+void CacheWarmer::LoadForReaders(std::vector<Wanted>* wanted) {
+  if (!HasReaders()) return;
+  for (Wanted& blocks : *wanted) {
+    while (blocks.taken < blocks.blocks.size() && HasRoom()) Load(*blocks.table, TakeSome(&blocks));
   }
+  std::erase_if(*wanted, [](const Wanted& blocks) { return blocks.taken == blocks.blocks.size(); });
 }
 
 bool CacheWarmer::Has(const Table& table,
@@ -85,7 +92,7 @@ void CacheWarmer::DropOldest() {
 }
 
 bool CacheWarmer::LoadSome() {
-  if (cache_->free_bytes() < cache_->capacity() / kFreeShare) return false;
+  if (!HasRoom()) return false;
   TableRef table;
   std::vector<uint32_t> blocks;
   {
@@ -94,18 +101,30 @@ bool CacheWarmer::LoadSome() {
     // Who takes the last of them takes the wish away.
     Wanted& newest = wanted_.back();
     table = newest.table;
-    const auto from = newest.blocks.begin() + static_cast<ptrdiff_t>(newest.taken);
-    newest.taken = std::min(newest.taken + kBlocksAtOnce, newest.blocks.size());
-    blocks.assign(from, newest.blocks.begin() + static_cast<ptrdiff_t>(newest.taken));
+    blocks = TakeSome(&newest);
     if (newest.taken == newest.blocks.size()) wanted_.pop_back();
   }
+  Load(*table, std::move(blocks));
+  return true;
+}
+
+bool CacheWarmer::HasRoom() const {
+  return cache_->free_bytes() >= cache_->capacity() / kFreeShare;
+}
+
+std::vector<uint32_t> CacheWarmer::TakeSome(Wanted* wanted) {
+  const size_t end = std::min(wanted->taken + kBlocksAtOnce, wanted->blocks.size());
+  const size_t begin = std::exchange(wanted->taken, end);
+  return {wanted->blocks.begin() + static_cast<ptrdiff_t>(begin), wanted->blocks.begin() + static_cast<ptrdiff_t>(end)};
+}
+
+void CacheWarmer::Load(const Table& table, std::vector<uint32_t> blocks) {
   // Readers have loaded some meanwhile.
   std::erase_if(blocks, [&](uint32_t block) {
-    return cache_->Contains({table->meta().number, table->reader().BlockOffset(block)});
+    return cache_->Contains({table.meta().number, table.reader().BlockOffset(block)});
   });
   // Whoever needs a block that cannot be read is told.
-  table->reader().LoadIntoCache(blocks).IgnoreError();
-  return true;
+  table.reader().LoadIntoCache(blocks).IgnoreError();
 }
 
 void CacheWarmer::Forget() {

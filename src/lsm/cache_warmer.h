@@ -3,14 +3,18 @@
 // CacheWarmer: what a job wrote replaces in the block cache what it made obsolete.
 //
 // A flush or a compaction gives keys new blocks. Without this, every key that was answered from memory before would be
-// read from the device once more, each by a reader that waits for it. So after a version with new tables is installed:
-//  1. blocks of tables that left the tree are forgotten (readers of older versions load them again if they need them);
-//  2. of a compaction's output, those blocks are wanted whose keys were in cached or wanted blocks of its input; of a
+// read from the device once more, each by a reader that waits for it. So:
+//  1. of a compaction's output, those blocks are wanted whose keys were in cached or wanted blocks of its input; of a
 //     flush, all;
-//  3. what is wanted is loaded at once if blocks were looked up between the last two flushes; otherwise it waits for the
-//     first reader who misses one (LoadSome). So a database that is only written, as when it is filled, spends neither
-//     processor nor memory on it, and a table that is gone before anybody reads costs nothing;
-//  4. only as far as there is room: nothing is evicted for a block that nobody has asked for. A later job may make room.
+//  2. if blocks were looked up between the last two flushes, what is wanted is loaded before the new tables are installed,
+//     so that no reader sees the change;
+//  3. after that, blocks of tables that left the tree are forgotten (readers of older versions load them again if they
+//     need them), and what had no room before is loaded into theirs;
+//  4. without readers it waits for the first one who misses a block (LoadSome). So a database that is only written, as
+//     when it is filled, spends neither processor nor memory on it, and a table that is gone before anybody reads costs
+//     nothing;
+//  5. all this only as far as there is room: nothing is evicted for a block that nobody has asked for. A later job may
+//     make room.
 // Tables are written past the page cache, so the bytes come from the device, in large pieces.
 //
 // An error on the way is left to the reader that needs the block.
@@ -34,10 +38,19 @@ class CacheWarmer {
   CacheWarmer(const CacheWarmer&) = delete;
   CacheWarmer& operator=(const CacheWarmer&) = delete;
 
-  // The job's outputs are installed, and its inputs are in no current version any more.
-  void AfterFlush(const std::vector<TableRef>& outputs) NOKV_EXCLUDES(mu_);
-  void AfterCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs)
+  // Blocks of a table that are to be loaded.
+  struct Wanted {
+    TableRef table;
+    std::vector<uint32_t> blocks;  // ascending
+    size_t taken = 0;              // of these, from the front: loaded, or being loaded
+  };
+
+  // The job has written `outputs` and is about to install them. Returns what is wanted of them, for AfterInstall.
+  std::vector<Wanted> BeforeFlush(const std::vector<TableRef>& outputs);
+  std::vector<Wanted> BeforeCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs)
       NOKV_EXCLUDES(mu_);
+  // They are installed, and the job's inputs are in no current version any more.
+  void AfterInstall(const std::vector<const Table*>& inputs, std::vector<Wanted> wanted) NOKV_EXCLUDES(mu_);
 
   // Loads some of what is wanted. False if nothing is, or nothing more has room.
   bool LoadSome() NOKV_EXCLUDES(mu_);
@@ -50,17 +63,17 @@ class CacheWarmer {
   // A megabyte at a time.
   static constexpr size_t kBlocksAtOnce = 256;
 
-  struct Wanted {
-    TableRef table;
-    std::vector<uint32_t> blocks;  // ascending
-    size_t taken = 0;              // of these, from the front, by LoadSome
-  };
-
   // Is the block of `table` that holds this place cached, or among `wanted_blocks`?
   bool Has(const Table& table, const std::vector<Wanted>& wanted_blocks, Slice key, uint64_t trailer) const;
   // Takes what is wanted of these tables away, to be looked at without the lock: that takes a while, and flushes need it.
   std::vector<Wanted> Take(const std::vector<const Table*>& tables) NOKV_EXCLUDES(mu_);
-  void LoadForReaders() NOKV_EXCLUDES(mu_);
+  bool HasReaders() const { return readers_.load(std::memory_order_relaxed); }
+  bool HasRoom() const;
+  // The next of these blocks.
+  static std::vector<uint32_t> TakeSome(Wanted* wanted);
+  void Load(const Table& table, std::vector<uint32_t> blocks);
+  // As far as there is room; what is done is taken out.
+  void LoadForReaders(std::vector<Wanted>* wanted);
   // More than the cache can hold is not worth remembering.
   void DropOldest() NOKV_REQUIRES(mu_);
 

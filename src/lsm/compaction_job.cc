@@ -105,13 +105,14 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
   result.bytes_written = output.bytes_written();
   for (const manifest::FileMeta& file : files) edit.added.emplace_back(plan.output_level, file);
+  NOKV_ASSIGN_OR_RETURN(const std::vector<TableRef> tables, environment.versions->OpenTables(files));
+  std::vector<CacheWarmer::Wanted> wanted;
+  if (environment.warmer != nullptr) wanted = environment.warmer->BeforeCompaction(inputs, tables);
   bool files_taken = false;
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, &files_taken);
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, tables, &files_taken);
   if (files_taken) output.Keep();
   NOKV_TRY(installed);
-  if (environment.warmer != nullptr) {
-    environment.warmer->AfterCompaction(inputs, environment.versions->TablesOf(plan.output_level, files));
-  }
+  if (environment.warmer != nullptr) environment.warmer->AfterInstall(inputs, std::move(wanted));
   result.micros = environment.clock->NowMicros() - started;
   return result;
 }

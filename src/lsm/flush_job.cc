@@ -58,12 +58,15 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
     edit.added.emplace_back(0, file);
     edit.last_seq = std::max(edit.last_seq.value_or(0), file.largest_seq);
   }
+  NOKV_ASSIGN_OR_RETURN(const std::vector<TableRef> tables, environment.versions->OpenTables(files));
+  std::vector<CacheWarmer::Wanted> wanted;
+  if (environment.warmer != nullptr) wanted = environment.warmer->BeforeFlush(tables);
   bool files_taken = false;
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, &files_taken);
+  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, tables, &files_taken);
   if (files_taken) output.Keep();
   NOKV_TRY(installed);
   result.install_micros = environment.clock->NowMicros() - built;
-  if (environment.warmer != nullptr) environment.warmer->AfterFlush(environment.versions->TablesOf(0, files));
+  if (environment.warmer != nullptr) environment.warmer->AfterInstall({}, std::move(wanted));
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -80,6 +81,15 @@ Result<TableRef> VersionSet::OpenTable(const manifest::FileMeta& meta) {
                                  environment_.table_budget);
 }
 
+Result<std::vector<TableRef>> VersionSet::OpenTables(std::span<const manifest::FileMeta> files) {
+  std::vector<TableRef> tables;
+  for (const manifest::FileMeta& file : files) {
+    NOKV_ASSIGN_OR_RETURN(TableRef table, OpenTable(file));
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
 std::shared_ptr<const Version> VersionSet::current() const {
   base::MutexLock lock(&mu_);
   return current_;
@@ -87,35 +97,21 @@ std::shared_ptr<const Version> VersionSet::current() const {
 
 Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
                                const InstallHook& hook,
+                               std::span<const TableRef> opened,
                                bool* files_taken) {
   if (files_taken != nullptr) *files_taken = false;
-  // Opened before the lock and before the manifest knows them: a table that cannot be opened must not
-  // become part of the database.
-  std::map<uint64_t, TableRef> opened;
+  std::map<uint64_t, TableRef> known;
   std::vector<uint64_t> new_files;
-  {
-    std::shared_ptr<const Version> now = current();
-    std::map<uint64_t, TableRef> present;
-    for (const auto& level : now->levels()) {
-      for (const TableRef& table : level) present.emplace(table->meta().number, table);
-    }
-    for (const auto& edit : group) {
-      for (const auto& [level, meta] : edit.added) {
-        if (const auto moved = present.find(meta.number); moved != present.end()) {
-          opened.emplace(meta.number, moved->second);
-          continue;
-        }
-        NOKV_ASSIGN_OR_RETURN(TableRef table, OpenTable(meta));
-        opened.emplace(meta.number, std::move(table));
-        new_files.push_back(meta.number);
-      }
-    }
+  for (const TableRef& table : opened) {
+    known.emplace(table->meta().number, table);
+    new_files.push_back(table->meta().number);
   }
 
   base::MutexLock lock(&mu_);
   if (manifest_ == nullptr) return Status::ReadOnly("the database was opened read-only");
   Version::Levels levels = current_->levels();
   std::vector<TableRef> removed;
+  std::set<uint64_t> added;
   for (const auto& edit : group) {
     for (const auto& [level, number] : edit.removed) {
       auto& tables = levels[static_cast<size_t>(level)];
@@ -124,11 +120,13 @@ Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
             return table->meta().number == number;
           });
       NOKV_CHECK(found != tables.end());
+      known.emplace(number, *found);
       removed.push_back(*found);
       tables.erase(found);
     }
     for (const auto& [level, meta] : edit.added) {
-      levels[static_cast<size_t>(level)].push_back(opened.at(meta.number));
+      levels[static_cast<size_t>(level)].push_back(known.at(meta.number));
+      added.insert(meta.number);
     }
   }
   // Made before it is logged: a group that would break the shape of the tree never reaches the disk.
@@ -146,7 +144,7 @@ Status VersionSet::LogAndApply(std::span<const manifest::VersionEdit> group,
   }
   NOKV_TRY(logged);
   for (const TableRef& table : removed) {
-    if (!opened.contains(table->meta().number)) table->MarkObsolete();
+    if (!added.contains(table->meta().number)) table->MarkObsolete();
   }
   current_ = version;
   if (hook) hook(std::move(version));
@@ -162,16 +160,6 @@ void VersionSet::SettleDoubtLocked() {
 uint64_t VersionSet::NewFileNumber() {
   base::MutexLock lock(&mu_);
   return manifest_->NewFileNumber();
-}
-
-std::vector<TableRef> VersionSet::TablesOf(int level,
-                                           std::span<const manifest::FileMeta> files) const {
-  const std::shared_ptr<const Version> version = current();
-  std::vector<TableRef> found;
-  for (const manifest::FileMeta& file : files) {
-    if (TableRef table = version->FindTable(level, file.number)) found.push_back(std::move(table));
-  }
-  return found;
 }
 
 manifest::State VersionSet::ManifestState() const {

@@ -59,16 +59,16 @@ class VersionSet {
 
   std::shared_ptr<const Version> current() const NOKV_EXCLUDES(mu_);
   uint64_t database_id() const { return database_id_; }
-  // The current version's tables of these numbers in that level, as far as they are there.
-  std::vector<TableRef> TablesOf(int level, std::span<const manifest::FileMeta> files) const
-      NOKV_EXCLUDES(mu_);
+  // Opens tables that a job has written and that no version has yet.
+  Result<std::vector<TableRef>> OpenTables(std::span<const manifest::FileMeta> files);
 
   // Makes the group durable and current. `hook` (may be null) gets the new version before anybody else can.
   // *files_taken (may be null) says whether the files that the group adds are this object's, to keep or to
   // remove: true if it is OK, and if the append failed (4). Otherwise nothing came to the manifest, and
-  // they are still the caller's.
+  // they are still the caller's. `opened` has all tables that the group adds, but for those that it moves.
   Status LogAndApply(std::span<const manifest::VersionEdit> group,
                      const InstallHook& hook,
+                     std::span<const TableRef> opened = {},
                      bool* files_taken = nullptr) NOKV_EXCLUDES(mu_);
 
   uint64_t NewFileNumber() NOKV_EXCLUDES(mu_);
