@@ -244,6 +244,23 @@ void Background::PrepareLogSegment() {
   });
 }
 
+void Background::PrepareMemory() {
+  if (preparing_memory_.exchange(true)) return;
+  {
+    const base::MutexLock lock(&mu_);
+    if (stopping_) return;
+    ++maintenance_tasks_;
+  }
+  parts_.executor->Submit(base::Lane::kMaintenance, [this] {
+    preparing_memory_.store(false);
+    (void)parts_.log->PrepareAhead();
+    pipeline_->active_memtable()->PopulateAhead(kMemtablePreparedBytes);
+    const base::MutexLock lock(&mu_);
+    --maintenance_tasks_;
+    changed_.NotifyAll();
+  });
+}
+
 void Background::UpdatePressure() {
   const auto version = parts_.job.versions->current();
   const lsm::LevelScores scores = parts_.job.versions->Scores(Planner());

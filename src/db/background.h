@@ -86,6 +86,8 @@ class Background {
   // Waits until every write up to `seq` that is in an immutable memtable is in tables.
   Status WaitFlushed(key::SequenceNumber seq) NOKV_EXCLUDES(mu_);
   void PrepareLogSegment();
+  // Makes the pages ready that log and memtable will need next, so that no writer waits for the kernel to clear them.
+  void PrepareMemory() NOKV_EXCLUDES(mu_);
   void EnterReadOnly(const Status& cause) NOKV_EXCLUDES(mu_);
 
   // --- Compaction ------------------------------------------------------------------------------------
@@ -120,6 +122,7 @@ class Background {
  private:
   static constexpr int kFlushAttempts = 3;
   static constexpr uint64_t kResumeIntervalMicros = 50'000;
+  static constexpr size_t kMemtablePreparedBytes = 8 << 20;
 
   struct Immutable {
     size_t memory_bytes() const { return memtable == nullptr ? 0 : memtable->memory_bytes(); }
@@ -157,6 +160,7 @@ class Background {
   std::atomic<WriteState> state_{WriteState::kOpen};
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> preparing_segment_{false};
+  std::atomic<bool> preparing_memory_{false};
 
   mutable base::Mutex mu_;
   base::CondVar changed_;

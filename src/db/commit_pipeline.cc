@@ -134,6 +134,7 @@ CommitPipeline::Next CommitPipeline::TryReserve(const PreparedBatch& batch,
     counters_.synced_commits += sync ? 1 : 0;
   }
   if (rotated) host_->LogRotated();
+  if (reserved->log.should_prepare) [[unlikely]] host_->MemoryUsed();
   return Next::kReserved;
 }
 
@@ -283,6 +284,11 @@ key::SequenceNumber CommitPipeline::SwitchMemtable(std::shared_ptr<memtable::Mem
   base::SpinLockHolder lock(&reserve_lock_);
   memtable_.swap(next);
   return next_seq_ - 1;
+}
+
+std::shared_ptr<memtable::Memtable> CommitPipeline::active_memtable() {
+  base::SpinLockHolder lock(&reserve_lock_);
+  return memtable_;
 }
 
 uint64_t CommitPipeline::active_memtable_id() {

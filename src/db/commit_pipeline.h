@@ -71,6 +71,9 @@ class CommitPipeline {
     virtual Status MakeLogRoom() = 0;
     // A segment was put to use; the next one should be prepared in the background.
     virtual void LogRotated() = 0;
+    // Log and memtable have taken some MiB since the last time: memory ahead of them should be made ready in the
+    // background.
+    virtual void MemoryUsed() = 0;
     // A commit failed after its reservation (4). Called once, without locks.
     virtual void CommitFailed(const Status& cause) = 0;
   };
@@ -96,6 +99,7 @@ class CommitPipeline {
 
   // Puts `next` in the active memtable's place; returns the last sequence number of the old one (5).
   key::SequenceNumber SwitchMemtable(std::shared_ptr<memtable::Memtable> next);
+  std::shared_ptr<memtable::Memtable> active_memtable();
   uint64_t active_memtable_id();
   // From here on, commits that checked the families before fail with kAborted.
   void InvalidateFamilies();

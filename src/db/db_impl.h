@@ -116,6 +116,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   Status MakeMemtableRoom(uint64_t full, size_t bytes, size_t entries) override;
   Status MakeLogRoom() override;
   void LogRotated() override { background_->PrepareLogSegment(); }
+  void MemoryUsed() override { background_->PrepareMemory(); }
   void CommitFailed(const Status& cause) override { background_->EnterReadOnly(cause); }
   // Returns the newest sequence number of the memtable that became immutable.
   Result<key::SequenceNumber> SwitchMemtable(size_t capacity_bytes) NOKV_REQUIRES(switch_mu_);

@@ -332,6 +332,26 @@ TEST_P(FileSystemConformance, ThreadsWriteALogAtDisjointPlacesBesideSyncs) {
   EXPECT_TRUE(Contents("log") == expected);
 }
 
+TEST_P(FileSystemConformance, PreparingALogForWritesChangesNothing) {
+  constexpr size_t kBytes = 1000;
+  constexpr size_t kWrites = 2000;
+  const auto log = fs_->CreateLog(Path("log"), kBytes * kWrites).value();
+  std::thread ahead([&] {
+    for (uint64_t offset = 0; offset <= log->capacity(); offset += 50'000) log->PrepareWrites(offset, 90'000);
+    log->PrepareWrites(log->capacity(), 1);
+    log->PrepareWrites(0, UINT64_MAX);
+  });
+  std::string expected;
+  for (size_t i = 0; i < kWrites; ++i) {
+    const std::string bytes(kBytes, static_cast<char>('a' + i % 26));
+    EXPECT_TRUE(log->WriteAt(i * kBytes, bytes).ok());
+    expected += bytes;
+  }
+  ahead.join();
+  EXPECT_TRUE(log->Close().ok());
+  EXPECT_TRUE(Contents("log") == expected);
+}
+
 TEST_P(FileSystemConformance, RecycledLogKeepsItsBytesAndCapacity) {
   {
     const auto log = fs_->CreateLog(Path("old"), 20'000).value();

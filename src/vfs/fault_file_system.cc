@@ -139,6 +139,7 @@ class FaultFileSystem::FaultLogFile final : public LogFile {
     }
     return verdict.error;
   }
+  void PrepareWrites(uint64_t offset, uint64_t bytes) override { file_->PrepareWrites(offset, bytes); }
   Status Sync() override {
     base::MutexLock lock(&sync_mu_);
     if (!sync_error_.ok()) return sync_error_;

@@ -85,6 +85,9 @@ class LogFile {
 
   // REQUIRES: offset + bytes.size() <= capacity().
   virtual Status WriteAt(uint64_t offset, Slice bytes) = 0;
+  // Advice: the range will be written soon, and somebody else will wait for it. Does now what the first write of a page
+  // costs, beside writers; changes no byte. What goes wrong here, the write will find.
+  virtual void PrepareWrites(uint64_t offset, uint64_t bytes) { (void)offset, (void)bytes; }
   virtual Status Sync() = 0;
   // Reads back, for replay of a segment that is open. Beyond the capacity: fewer bytes.
   virtual Status Read(uint64_t offset, size_t n, char* scratch, Slice* result) const = 0;

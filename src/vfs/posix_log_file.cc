@@ -27,6 +27,9 @@ constexpr uint64_t kWindowBytes = 4 << 20;
 // Of a mapping, what is made ready for stores at a time. Larger: fewer stops, and a sync writes more that nobody has
 // written yet. A multiple of every page size.
 constexpr uint64_t kPopulatedBytes = 64 << 10;
+constexpr uint64_t RoundUpToPopulated(uint64_t offset) {
+  return (offset + kPopulatedBytes - 1) / kPopulatedBytes * kPopulatedBytes;
+}
 
 // madvise with an advice that an older kernel may not know, which is no error. Returns 0 or an
 // errno: EFAULT where a store or load would have been a signal.
@@ -126,6 +129,20 @@ class MappedLogFile final : public PosixLogFile {
     return Status::Ok();
   }
 
+  // In small steps, each announced when it is done: a writer that catches up does the rest itself.
+  void PrepareWrites(uint64_t offset, uint64_t bytes) override {
+    NOKV_CHECK(offset <= capacity_);
+    const uint64_t end = offset + std::min(bytes, capacity_ - offset);
+    for (;;) {
+      uint64_t done = populated_.load(std::memory_order_relaxed);
+      const uint64_t from = std::max(done, offset / kPopulatedBytes * kPopulatedBytes);
+      if (from >= end || mapping_ == nullptr) return;
+      const uint64_t to = std::min(from + kPopulatedBytes, capacity_);
+      if (Populate(mapping_ + from, to - from, MADV_POPULATE_WRITE) != 0) return;
+      while (done < to && !populated_.compare_exchange_weak(done, to, std::memory_order_relaxed)) continue;
+    }
+  }
+
   Status Close() override {
     Unmap();
     const int error = fd_.Close();
@@ -137,7 +154,7 @@ class MappedLogFile final : public PosixLogFile {
   // one's neighbour takes a page fault at worst. In one system call, because a writer that stops at every page makes
   // all others wait that finish after it.
   Status PopulateAhead(uint64_t offset, uint64_t end) {
-    const uint64_t to = std::min((end + kPopulatedBytes - 1) / kPopulatedBytes * kPopulatedBytes, capacity_);
+    const uint64_t to = std::min(RoundUpToPopulated(end), capacity_);
     uint64_t from = populated_.load(std::memory_order_relaxed);
     if (to <= from || !populated_.compare_exchange_strong(from, to, std::memory_order_relaxed)) return Status::Ok();
     // What lies before `offset` is others' to write, if anybody's.

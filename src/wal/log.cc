@@ -205,6 +205,7 @@ void Log::Activate(size_t count, uint64_t next_word) {
                      .segment = std::move(segment)});
   }
   room_end_ = active_->capacity;
+  prepare_from_ = 0;
   end_.store(LogPosition{active_->id, kDataOffset}.Pack(), std::memory_order_relaxed);
   has_prepared_.store(!ready_.empty(), std::memory_order_relaxed);
 }
@@ -215,6 +216,20 @@ Status Log::PrepareNext() {
   base::MutexLock making(&making_mu_);
   if (!ready_.empty()) return Status::Ok();
   return MakeReady(options_.segment_bytes);
+}
+
+bool Log::PrepareAhead() {
+  std::shared_ptr<Segment> segment;
+  {
+    const uint64_t syncs = syncs_.load(std::memory_order_relaxed);
+    base::MutexLock lock(&mu_);
+    if (std::exchange(syncs_before_prepare_, syncs) != syncs) return false;
+    segment = live_.back().segment;
+  }
+  const LogPosition at = end();
+  // Otherwise there was a rotation in between, and the next call is due already.
+  if (at.segment == segment->id) segment->file->PrepareWrites(at.offset, kPrepareBytes);
+  return true;
 }
 
 Status Log::Write(const Reservation& reservation,

@@ -67,6 +67,7 @@ struct Reservation {
   const Segment* segment = nullptr;
   uint32_t offset = 0;
   uint32_t payload_bytes = 0;
+  bool should_prepare = false;  // it is time for PrepareAhead, from another thread
 
   LogPosition position() const { return {segment->id, offset}; }
   // Behind the record.
@@ -119,7 +120,8 @@ class Log {
     const auto offset = static_cast<uint32_t>(end);
     const uint64_t bytes = RecordBytes(payload_bytes);
     if (offset + bytes > room_end_) return false;
-    *reservation = {active_, offset, static_cast<uint32_t>(payload_bytes)};
+    *reservation = {active_, offset, static_cast<uint32_t>(payload_bytes), offset >= prepare_from_};
+    if (reservation->should_prepare) [[unlikely]] prepare_from_ = offset + kPrepareStepBytes;
     end_.store(end + bytes, std::memory_order_relaxed);
     records_.store(records_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     record_bytes_.store(record_bytes_.load(std::memory_order_relaxed) + bytes,
@@ -134,6 +136,10 @@ class Log {
   // a start record cannot be written the log has failed (4). kLimitExceeded: no segment holds the
   // payload.
   Status Rotate(size_t payload_bytes_min, uint64_t next_word);
+
+  // Makes the next pages of the active segment ready for writing. False if there was a sync since the last call: the next
+  // one would write these pages twice, so they are left alone. For a background thread.
+  bool PrepareAhead();
 
   bool has_prepared() const { return has_prepared_.load(std::memory_order_relaxed); }
   // Makes the next segment, if none is prepared, so that Rotate need not. For a background thread.
@@ -193,6 +199,10 @@ class Log {
   Status Close();
 
  private:
+  // The pages that PrepareAhead makes ready, and how often. A writer that is faster makes its own ready.
+  static constexpr uint64_t kPrepareStepBytes = 2 << 20;
+  static constexpr uint64_t kPrepareBytes = 4 << 20;
+
   // A segment not yet released.
   struct Live {
     SegmentInfo info;
@@ -222,6 +232,7 @@ class Log {
   // Written under the caller's synchronisation of TryReserve and Rotate.
   alignas(64) const Segment* active_ = nullptr;
   uint64_t room_end_ = 0;  // the active segment's capacity, or 0: nothing may be reserved in it
+  uint64_t prepare_from_ = 0;  // the offset at which PrepareAhead is due
   std::atomic<uint64_t> end_{0};  // a LogPosition
   std::atomic<uint64_t> records_{0};
   std::atomic<uint64_t> record_bytes_{0};
@@ -244,6 +255,7 @@ class Log {
   std::deque<Live> live_ NOKV_GUARDED_BY(mu_);  // ascending; the last one is active
   std::multiset<uint32_t> pins_ NOKV_GUARDED_BY(mu_);
   uint32_t release_before_ NOKV_GUARDED_BY(mu_) = 0;
+  uint64_t syncs_before_prepare_ NOKV_GUARDED_BY(mu_) = 0;
   uint64_t rotations_ NOKV_GUARDED_BY(mu_) = 0;
   uint64_t rotations_unprepared_ NOKV_GUARDED_BY(mu_) = 0;
   Status failure_ NOKV_GUARDED_BY(mu_);

@@ -476,6 +476,24 @@ TEST(WalLogOnThisMachine, LivesThroughRotationRecyclingAndReopening) {
   }
 }
 
+TEST_F(WalLog, PagesAheadAreDueEverySoOftenAndNotForThoseWhoSync) {
+  LogHarness harness(&fs_, {}, 8 << 20);
+  ASSERT_TRUE(harness.Open().ok());
+  Log* const log = harness.log();
+  size_t due = 0;
+  Reservation place;
+  for (size_t segment = 0; segment < 2; ++segment) {
+    while (log->TryReserve(60'000, &place)) due += place.should_prepare ? 1 : 0;
+    EXPECT_EQ(due, (segment + 1) * 4);  // at 0, 2, 4 and 6 MiB
+    ASSERT_TRUE(log->Rotate(60'000, 1).ok());
+  }
+  EXPECT_TRUE(log->PrepareAhead());
+  EXPECT_TRUE(log->PrepareAhead());
+  ASSERT_TRUE(log->SyncThrough(log->end()).ok());
+  EXPECT_FALSE(log->PrepareAhead());
+  EXPECT_TRUE(log->PrepareAhead());
+}
+
 // Appends from several threads while others sync, prepare and release.
 TEST_F(WalLog, WritersInParallelLoseNothing) {
   constexpr int kWriters = 4;
