@@ -9,6 +9,8 @@ namespace {
 
 // A window that one large block has blown up beyond this is given back.
 constexpr size_t kKeptBytes = 4 << 20;
+// A window this large is followed by another one, very likely.
+constexpr size_t kPrefetchedBytes = 64 << 10;
 
 }  // namespace
 
@@ -52,9 +54,15 @@ Status ReadWindow::Fetch(uint32_t i, Direction direction, Slice* stored) {
     }
     begin_ = begin;
     NOKV_TRY(file_->Read(begin, size, memory_.get(), &bytes_));
-    // Who says how much to read ahead goes through everything: the device fetches the next window meanwhile.
+    // Who says how much to read ahead, or has come this far without, goes on: the device fetches the next window meanwhile.
     if (readahead_bytes_ != 0 && direction == Direction::kForward) {
       file_->Prefetch(end, readahead_bytes_);
+    } else if (readahead_bytes_ == 0 && want >= kPrefetchedBytes) {
+      if (direction == Direction::kForward) {
+        file_->Prefetch(end, next_ahead_);
+      } else {
+        file_->Prefetch(begin - std::min<uint64_t>(begin, next_ahead_), next_ahead_);
+      }
     }
   }
   *stored = bytes_.substr(static_cast<size_t>(block.offset - begin_), stored_bytes);
