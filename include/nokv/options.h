@@ -33,7 +33,9 @@ struct Options {
   // --- Memory --------------------------------------------------------------------------------------
 
   // Bytes for everything the engine holds: memtables, block cache, indexes and filters. At least
-  // 16 MiB. The block cache gets what the others leave. Raise it first if reads hit the disk.
+  // 16 MiB. The block cache gets what the others leave. Raise it first if reads hit the disk. Where the process may use
+  // less than one and a half times as much (the machine's memory, or its control group's limit), blocks are read past
+  // the page cache, for which there is hardly any room then.
   size_t memory_budget = 512ULL << 20;
   // Bytes of one memtable; several exist while flushes run. Larger ones fold more overwrites before they
   // reach the disk and make recovery longer. At least 64 KiB and at most a quarter of memory_budget;

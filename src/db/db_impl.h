@@ -43,6 +43,11 @@
 
 namespace nokv::db {
 
+// How tables are read: through the page cache, as a second cache behind the engine's own, unless there is hardly any
+// memory for it beside the budget. Then each page it takes is one that it has just read for somebody else.
+// `usable_memory_bytes` is of this process; 0: unknown.
+vfs::AccessPattern TableAccess(size_t memory_budget, uint64_t usable_memory_bytes);
+
 class DbImpl final : public DB, private CommitPipeline::Host {
  public:
   // As DB::Open, in the given environment.
@@ -98,6 +103,7 @@ class DbImpl final : public DB, private CommitPipeline::Host {
   Result<wal::ReplayResult> ReplayLog(const manifest::State& state);
   Status ReplayBatch(wal::LogPosition at, key::SequenceNumber first_seq, Slice payload);
   Status FlushOverflow();
+  lsm::VersionSet::Environment TableEnvironment() const;
   lsm::JobEnvironment MakeJobEnvironment() const;
   Status OpenLog(wal::ReplayResult replayed);
   void PublishRecovered();

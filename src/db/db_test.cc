@@ -354,6 +354,14 @@ TEST_F(DbTest, ASecondOpenerIsToldWhoHoldsTheDirectory) {
   EXPECT_NE(second.status().message().find("the test"), Slice::npos);
 }
 
+TEST(TableAccess, GoesPastThePageCacheOnlyWhereThatHasNoRoom) {
+  constexpr size_t kBudget = 512 << 20;
+  EXPECT_EQ(TableAccess(kBudget, 0), vfs::AccessPattern::kRandom);  // nobody knows
+  EXPECT_EQ(TableAccess(kBudget, kBudget * 3 / 2), vfs::AccessPattern::kRandom);
+  EXPECT_EQ(TableAccess(kBudget, kBudget * 3 / 2 - 1), vfs::AccessPattern::kRandomDirect);
+  EXPECT_EQ(TableAccess(kBudget, kBudget / 2), vfs::AccessPattern::kRandomDirect);
+}
+
 TEST_F(DbTest, ReadOnlySeesEverythingAndChangesNothing) {
   Open();
   ASSERT_TRUE(Put("a", "1").ok());

@@ -20,6 +20,8 @@ struct Environment {
   base::Executor* executor = nullptr;
   // Where a new database's identity comes from.
   uint64_t random_seed = 0;
+  // Memory that this process may use, page cache included; 0: unknown.
+  uint64_t usable_memory_bytes = 0;
   // What a second opener is told about this one ("pid 4711").
   std::string holder;
 };

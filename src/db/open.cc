@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/system_memory.h"
 #include "db/db_impl.h"
 #include "key/batch.h"
 #include "manifest/file_names.h"
@@ -31,6 +32,7 @@ Result<std::unique_ptr<DB>> DB::Open(const Options& options, const std::filesyst
   environment.fs = vfs::PosixFileSystem::Default();
   environment.clock = base::Clock::System();
   environment.random_seed = (uint64_t{std::random_device{}()} << 32) ^ std::random_device{}();
+  environment.usable_memory_bytes = base::UsableMemoryBytes();
   environment.holder = "pid " + std::to_string(::getpid());
   NOKV_ASSIGN_OR_RETURN(auto opened, db::DbImpl::Open(options, environment, directory.string()));
   return std::unique_ptr<DB>(std::move(opened));
@@ -147,6 +149,20 @@ Status DbImpl::MakeParts() {
   return Status::Ok();
 }
 
+vfs::AccessPattern TableAccess(size_t memory_budget, uint64_t usable_memory_bytes) {
+  const bool room = usable_memory_bytes == 0 || usable_memory_bytes >= memory_budget + memory_budget / 2;
+  return room ? vfs::AccessPattern::kRandom : vfs::AccessPattern::kRandomDirect;
+}
+
+lsm::VersionSet::Environment DbImpl::TableEnvironment() const {
+  return {.fs = environment_.fs,
+          .directory = directory_,
+          .cache = cache_.get(),
+          .purger = purger_.get(),
+          .table_access = TableAccess(options_.memory_budget, environment_.usable_memory_bytes),
+          .table_budget = table_budget_.get()};
+}
+
 Result<std::unique_ptr<manifest::Manifest>> DbImpl::OpenManifest() {
   if (environment_.fs->Exists(vfs::JoinPath(directory_, manifest::kCurrentName))) {
     if (options_.error_if_exists) {
@@ -174,12 +190,7 @@ Status DbImpl::OpenForWriting() {
   NOKV_ASSIGN_OR_RETURN(auto manifest, OpenManifest());
   NOKV_ASSIGN_OR_RETURN(
       versions_,
-      lsm::VersionSet::Open({.fs = fs,
-                             .directory = directory_,
-                             .cache = cache_.get(),
-                             .purger = purger_.get(),
-                             .table_budget = table_budget_.get()},
-                            std::move(manifest)));
+      lsm::VersionSet::Open(TableEnvironment(), std::move(manifest)));
   const manifest::State state = versions_->ManifestState();
   LoadFamilies(state);
   NOKV_ASSIGN_OR_RETURN(wal::ReplayResult replayed, ReplayLog(state));
@@ -197,12 +208,7 @@ Status DbImpl::OpenReadOnly() {
   NOKV_ASSIGN_OR_RETURN(manifest::State state, manifest::Manifest::Load(environment_.fs, directory_));
   NOKV_ASSIGN_OR_RETURN(
       versions_,
-      lsm::VersionSet::OpenReadOnly({.fs = environment_.fs,
-                                     .directory = directory_,
-                                     .cache = cache_.get(),
-                                     .purger = purger_.get(),
-                                     .table_budget = table_budget_.get()},
-                                    state));
+      lsm::VersionSet::OpenReadOnly(TableEnvironment(), state));
   LoadFamilies(state);
   NOKV_TRY(ReplayLog(state).status());
   PublishRecovered();

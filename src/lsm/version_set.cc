@@ -66,7 +66,7 @@ Result<TableRef> VersionSet::OpenTable(const manifest::FileMeta& meta) {
       vfs::JoinPath(environment_.directory, manifest::TableFileName(meta.number));
   NOKV_ASSIGN_OR_RETURN(auto file,
                         environment_.fs->OpenRandomAccess(path, vfs::FileKind::kTable,
-                                                          vfs::AccessPattern::kRandom));
+                                                          environment_.table_access));
   const sst::TableReader::Context context{.cache = environment_.cache, .database_id = database_id_};
   NOKV_ASSIGN_OR_RETURN(auto reader,
                         sst::TableReader::Open(context, std::move(file), meta.number));

@@ -45,6 +45,7 @@ class VersionSet {
     std::string directory;
     cache::BlockCache* cache = nullptr;
     FilePurger* purger = nullptr;
+    vfs::AccessPattern table_access = vfs::AccessPattern::kRandom;
     cache::MemoryBudget::Consumer* table_budget = nullptr;  // indexes and filters; may be null
   };
   using InstallHook = std::function<void(std::shared_ptr<const Version>)>;

@@ -155,6 +155,28 @@ TEST_P(FileSystemConformance, AppendsOfEverySizeArriveInOrder) {
   }
 }
 
+TEST_P(FileSystemConformance, ReadsAreTheSameWhateverTheAccessPattern) {
+  std::string contents(100'003, ' ');
+  for (size_t i = 0; i < contents.size(); ++i) contents[i] = static_cast<char>(i * 131 >> 5);
+  Write("file", contents);
+  for (const AccessPattern pattern :
+       {AccessPattern::kNormal, AccessPattern::kRandom, AccessPattern::kRandomDirect, AccessPattern::kSequential}) {
+    const auto file = fs_->OpenRandomAccess(Path("file"), FileKind::kTable, pattern).value();
+    EXPECT_EQ(file->size(), contents.size());
+    std::string scratch(contents.size() + 10, '\0');
+    const auto expect = [&](size_t offset, size_t n) {
+      Slice result;
+      ASSERT_TRUE(file->Read(offset, n, scratch.data(), &result).ok());
+      EXPECT_TRUE(result == Slice(contents).substr(std::min(offset, contents.size()), n)) << offset << ", " << n;
+    };
+    for (const size_t n : {0U, 1U, 511U, 512U, 513U, 4096U, 4097U, 8192U, 32768U, 32769U, 100003U}) {
+      for (const size_t offset : {0U, 1U, 511U, 512U, 4095U, 4096U, 4097U, 8191U, 65536U, 99500U, 100002U, 100003U, 200000U}) {
+        expect(offset, n);
+      }
+    }
+  }
+}
+
 TEST_P(FileSystemConformance, DestructorKeepsWhatWasAppended) {
   { EXPECT_TRUE(Create("a")->Append("kept").ok()); }
   EXPECT_EQ(Contents("a"), "kept");

@@ -34,8 +34,9 @@ namespace nokv::vfs {
 // select by it.
 enum class FileKind : unsigned char { kLog, kTable, kManifest, kCurrent, kLock, kOther };
 
-// How a file is going to be read.
-enum class AccessPattern : unsigned char { kNormal, kRandom, kSequential };
+// How a file is going to be read. kRandomDirect: at random by somebody with a cache of his own, while memory is short
+// for the page cache; small reads go past it where the file system can do that.
+enum class AccessPattern : unsigned char { kNormal, kRandom, kRandomDirect, kSequential };
 
 // Reads at any offset. Thread-safe.
 class RandomAccessFile {

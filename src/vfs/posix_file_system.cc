@@ -17,6 +17,7 @@
 #include "vfs/error.h"
 #include "vfs/posix_direct_file.h"
 #include "vfs/posix_io.h"
+#include "vfs/posix_random_access_file.h"
 
 namespace nokv::vfs {
 
@@ -27,49 +28,6 @@ using posix::OpenFile;
 
 // More of a lock file than this is not shown.
 constexpr size_t kHolderBytesMax = 256;
-
-int AdviceFor(AccessPattern pattern) {
-  switch (pattern) {
-    case AccessPattern::kNormal:
-      return POSIX_FADV_NORMAL;
-    case AccessPattern::kRandom:
-      return POSIX_FADV_RANDOM;
-    case AccessPattern::kSequential:
-      return POSIX_FADV_SEQUENTIAL;
-  }
-  return POSIX_FADV_NORMAL;
-}
-
-class PosixRandomAccessFile final : public RandomAccessFile {
- public:
-  PosixRandomAccessFile(FileDescriptor fd, std::string path, uint64_t size)
-      : path_(std::move(path)), size_(size), fd_(std::move(fd)) {}
-
-  Status Read(uint64_t offset, size_t n, char* scratch, Slice* result) const override {
-    *result = Slice(scratch, 0);
-    size_t read;
-    if (const int error = posix::ReadFullyAt(fd_.get(), offset, n, scratch, &read); error != 0) {
-      return ErrorFromErrno(
-          path_, "read " + std::to_string(n) + " bytes at " + std::to_string(offset), error);
-    }
-    *result = Slice(scratch, read);
-    return Status::Ok();
-  }
-
-  void Prefetch(uint64_t offset, size_t n) const override {
-    // Advice: there is nobody to tell if it fails.
-    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(n),
-                    POSIX_FADV_WILLNEED);
-  }
-
-  uint64_t size() const override { return size_; }
-  const std::string& path() const override { return path_; }
-
- private:
-  const std::string path_;
-  const uint64_t size_;
-  const FileDescriptor fd_;
-};
 
 class PosixWritableFile final : public BufferedWritableFile {
  public:
@@ -160,14 +118,7 @@ FileSystem* PosixFileSystem::Default() {
 Result<std::unique_ptr<RandomAccessFile>> PosixFileSystem::OpenRandomAccess(const std::string& path,
                                                                             FileKind /*kind*/,
                                                                             AccessPattern pattern) {
-  FileDescriptor fd = OpenFile(path, O_RDONLY);
-  if (!fd.valid()) return ErrorFromErrno(path, "open", errno);
-  struct stat info;
-  if (::fstat(fd.get(), &info) != 0) return ErrorFromErrno(path, "stat", errno);
-  if (!S_ISREG(info.st_mode)) return Status::IOError(path + ": open: not a regular file");
-  if (pattern != AccessPattern::kNormal) ::posix_fadvise(fd.get(), 0, 0, AdviceFor(pattern));
-  return std::unique_ptr<RandomAccessFile>(std::make_unique<PosixRandomAccessFile>(
-      std::move(fd), path, static_cast<uint64_t>(info.st_size)));
+  return posix::OpenRandomAccessFile(path, pattern);
 }
 
 Result<std::unique_ptr<WritableFile>> PosixFileSystem::CreateWritable(const std::string& path,
