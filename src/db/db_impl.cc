@@ -246,6 +246,9 @@ Result<MemtableRef> DbImpl::NewMemtable(size_t capacity_bytes) {
   options.capacity_bytes = capacity_bytes;
   options.pages = pages_.get();
   NOKV_ASSIGN_OR_RETURN(auto memtable, memtable::Memtable::Create(next_memtable_id_++, options));
+  // A third region, taken when a reader held the last but one for a moment, is worth less than what the cache does with it.
+  const size_t in_use = pages_->stats().in_use_bytes;
+  if (in_use <= memtable_reserve_bytes_) pages_->Trim(memtable_reserve_bytes_ - in_use);
   AccountForMemtables();
   return MemtableRef(memtable.release(), [this](memtable::Memtable* last) {
     std::unique_ptr<memtable::Memtable>(last).reset();
