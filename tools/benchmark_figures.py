@@ -74,6 +74,11 @@ SECTIONS = [
         ),
     ),
     Section(
+        "others",
+        "Every workload, other engines",
+        "The same once more, with fewer runs, for engines whose writes at random take minutes.",
+    ),
+    Section(
         "synced",
         "Writes that survive a loss of power",
         "Every write waits for the device before it is acknowledged.",
