@@ -19,11 +19,11 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/system_memory.h"
 #include "db/db_impl.h"
 #include "key/batch.h"
 #include "manifest/file_names.h"
 #include "vfs/posix_file_system.h"
+#include "vfs/system_memory.h"
 
 namespace nokv {
 
@@ -32,7 +32,7 @@ Result<std::unique_ptr<DB>> DB::Open(const Options& options, const std::filesyst
   environment.fs = vfs::PosixFileSystem::Default();
   environment.clock = base::Clock::System();
   environment.random_seed = (uint64_t{std::random_device{}()} << 32) ^ std::random_device{}();
-  environment.usable_memory_bytes = base::UsableMemoryBytes();
+  environment.usable_memory_bytes = vfs::UsableMemoryBytes();
   environment.holder = "pid " + std::to_string(::getpid());
   NOKV_ASSIGN_OR_RETURN(auto opened, db::DbImpl::Open(options, environment, directory.string()));
   return std::unique_ptr<DB>(std::move(opened));

@@ -1,4 +1,4 @@
-#include "base/system_memory.h"
+#include "vfs/system_memory.h"
 
 #include <filesystem>
 #include <fstream>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace nokv::base {
+namespace nokv::vfs {
 namespace {
 
 class ControlGroups : public testing::Test {
@@ -59,4 +59,4 @@ TEST(SystemMemory, IsThatOfThisMachineAtMost) {
 }
 
 }  // namespace
-}  // namespace nokv::base
+}  // namespace nokv::vfs

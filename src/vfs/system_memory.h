@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace nokv::base {
+namespace nokv::vfs {
 
 // 0 if the system does not say.
 uint64_t UsableMemoryBytes();
@@ -17,4 +17,4 @@ uint64_t UsableMemoryBytes();
 // they are in; UINT64_MAX if there is none. `root` is where control groups are mounted.
 uint64_t ControlGroupMemoryLimit(const std::string& membership, const std::string& root);
 
-}  // namespace nokv::base
+}  // namespace nokv::vfs

@@ -1,4 +1,4 @@
-#include "base/system_memory.h"
+#include "vfs/system_memory.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-namespace nokv::base {
+namespace nokv::vfs {
 
 namespace {
 
@@ -65,4 +65,4 @@ uint64_t UsableMemoryBytes() {
                   ControlGroupMemoryLimit(text.str(), "/sys/fs/cgroup"));
 }
 
-}  // namespace nokv::base
+}  // namespace nokv::vfs
