@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -17,22 +16,15 @@ namespace nokv::vfs::posix {
 
 namespace {
 
-// Of memory, offsets and lengths: enough for every device whose blocks are not larger than a page.
-constexpr size_t kAlignment = 4096;
 // Large enough that the device is busy and not the calls.
 constexpr size_t kBufferBytes = 1 << 20;
-
-struct FreeAligned {
-  void operator()(char* memory) const { std::free(memory); }
-};
-using AlignedMemory = std::unique_ptr<char, FreeAligned>;
 
 class PosixDirectFile final : public WritableFile {
  public:
   PosixDirectFile(FileDescriptor fd, std::string path)
       : path_(std::move(path)),
         fd_(std::move(fd)),
-        buffer_(static_cast<char*>(std::aligned_alloc(kAlignment, kBufferBytes))) {
+        buffer_(AllocateAligned(kBufferBytes)) {
     NOKV_CHECK(buffer_ != nullptr);
   }
   // Who needs to know whether the bytes arrived has called Sync.
@@ -80,7 +72,7 @@ class PosixDirectFile final : public WritableFile {
 
   // Writes all that is buffered.
   Status Drain() {
-    const size_t whole = buffered_ / kAlignment * kAlignment;
+    const size_t whole = buffered_ / kDirectAlignment * kDirectAlignment;
     const size_t rest = buffered_ - whole;
     if (whole > 0) NOKV_TRY(WriteOut(whole));
     if (rest == 0) return Status::Ok();

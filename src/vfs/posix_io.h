@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -46,6 +48,18 @@ class FileDescriptor {
 // with O_EXCL gets mode 0600 whatever the umask is. On failure the descriptor is invalid and errno
 // says why.
 FileDescriptor OpenFile(const std::string& path, int flags);
+
+// Memory for transfers past the page cache. Memory, offsets and lengths that are multiples of this serve every device whose
+// blocks are not larger than a page.
+inline constexpr size_t kDirectAlignment = 4096;
+struct FreeAligned {
+  void operator()(char* memory) const { std::free(memory); }
+};
+using AlignedMemory = std::unique_ptr<char, FreeAligned>;
+// Null if there is no memory. REQUIRES: `bytes` is a multiple of kDirectAlignment.
+inline AlignedMemory AllocateAligned(size_t bytes) {
+  return AlignedMemory(static_cast<char*>(std::aligned_alloc(kDirectAlignment, bytes)));
+}
 
 // All of them return 0 or an errno.
 int WriteFully(int fd, Slice bytes);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -17,16 +16,8 @@ namespace nokv::vfs::posix {
 
 namespace {
 
-// Of buffers in memory, and of offsets and lengths where the kernel does not tell (before 6.1): enough for every device
-// whose blocks are not larger than a page.
-constexpr uint64_t kPageBytes = 4096;
 // Larger reads go through the page cache.
 constexpr size_t kDirectBytesMax = 32 << 10;
-
-struct FreeAligned {
-  void operator()(char* memory) const { std::free(memory); }
-};
-using AlignedMemory = std::unique_ptr<char, FreeAligned>;
 
 constexpr uint64_t RoundUp(uint64_t n, uint64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
@@ -45,16 +36,16 @@ int AdviceFor(AccessPattern pattern) {
   return POSIX_FADV_NORMAL;
 }
 
-// What offsets and lengths of direct reads must be multiples of.
+// What offsets and lengths of direct reads must be multiples of. Kernels before 6.1 do not tell.
 uint64_t DirectAlignment(int fd) {
 #ifdef STATX_DIOALIGN
   struct statx info = {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 && (info.stx_mask & STATX_DIOALIGN) != 0 &&
-      info.stx_dio_offset_align != 0 && info.stx_dio_mem_align <= kPageBytes) {
+      info.stx_dio_offset_align != 0 && info.stx_dio_mem_align <= kDirectAlignment) {
     return info.stx_dio_offset_align;
   }
 #endif
-  return kPageBytes;
+  return kDirectAlignment;
 }
 
 class PosixRandomAccessFile final : public RandomAccessFile {
@@ -95,7 +86,7 @@ class PosixRandomAccessFile final : public RandomAccessFile {
     const uint64_t begin = offset / direct_alignment_ * direct_alignment_;
     const auto before = static_cast<size_t>(offset - begin);
     const size_t bytes = RoundUp(before + n, direct_alignment_);
-    const AlignedMemory buffer(static_cast<char*>(std::aligned_alloc(kPageBytes, RoundUp(bytes, kPageBytes))));
+    const AlignedMemory buffer = AllocateAligned(RoundUp(bytes, kDirectAlignment));
     if (buffer == nullptr) return false;
     ssize_t read;
     do {
