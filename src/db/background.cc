@@ -228,33 +228,30 @@ uint32_t Background::FirstNeededSegment(key::SequenceNumber flushed_seq) const {
 }
 
 void Background::PrepareLogSegment() {
-  if (preparing_segment_.exchange(true)) return;
-  {
-    const base::MutexLock lock(&mu_);
-    if (stopping_) return;
-    ++maintenance_tasks_;
-  }
-  parts_.executor->Submit(base::Lane::kMaintenance, [this] {
+  SubmitMaintenance(&preparing_segment_, [this] {
     // If this fails, the writer that needs the segment tries again and gets the error.
     parts_.log->PrepareNext().IgnoreError();
     preparing_segment_.store(false);
-    const base::MutexLock lock(&mu_);
-    --maintenance_tasks_;
-    changed_.NotifyAll();
   });
 }
 
 void Background::PrepareMemory() {
-  if (preparing_memory_.exchange(true)) return;
+  SubmitMaintenance(&preparing_memory_, [this] {
+    preparing_memory_.store(false);
+    (void)parts_.log->PrepareAhead();
+    pipeline_->active_memtable()->PopulateAhead(kMemtablePreparedBytes);
+  });
+}
+
+void Background::SubmitMaintenance(std::atomic<bool>* pending, base::Executor::Work work) {
+  if (pending->exchange(true)) return;
   {
     const base::MutexLock lock(&mu_);
     if (stopping_) return;
     ++maintenance_tasks_;
   }
-  parts_.executor->Submit(base::Lane::kMaintenance, [this] {
-    preparing_memory_.store(false);
-    (void)parts_.log->PrepareAhead();
-    pipeline_->active_memtable()->PopulateAhead(kMemtablePreparedBytes);
+  parts_.executor->Submit(base::Lane::kMaintenance, [this, work = std::move(work)] {
+    work();
     const base::MutexLock lock(&mu_);
     --maintenance_tasks_;
     changed_.NotifyAll();
