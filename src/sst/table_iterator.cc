@@ -10,16 +10,17 @@ namespace {
 // A window that one large block has blown up beyond this is given back.
 constexpr size_t kKeptBytes = 4 << 20;
 // A window this large is followed by another one, very likely.
-constexpr size_t kPrefetchedBytes = 64 << 10;
+constexpr size_t kPrefetchedBytes = 128 << 10;
 
 }  // namespace
 
-// How many bytes to ask for beyond the block at [begin, end).
-size_t ReadWindow::Ahead(uint64_t begin, uint64_t end, Direction direction) {
+bool ReadWindow::Follows(uint64_t begin, uint64_t end, Direction direction) const {
+  return !bytes_.empty() &&
+         (direction == Direction::kForward ? begin == begin_ + bytes_.size() : end == begin_);
+}
+
+size_t ReadWindow::Ahead(bool follows) {
   if (readahead_bytes_ != 0) return readahead_bytes_;
-  const bool follows =
-      !bytes_.empty() &&
-      (direction == Direction::kForward ? begin == begin_ + bytes_.size() : end == begin_);
   // Also the first block is not read alone: the device gives 16 KiB in hardly more time than four, and who iterates
   // usually goes on.
   const size_t ahead = follows ? next_ahead_ : kFirstReadahead;
@@ -33,7 +34,8 @@ Status ReadWindow::Fetch(uint32_t i, Direction direction, Slice* stored) {
   if (block.offset < begin_ || block.end() > begin_ + bytes_.size()) {
     uint64_t begin = block.offset;
     uint64_t end = block.end();
-    const size_t want = std::max(Ahead(begin, end, direction), stored_bytes);
+    const bool follows = Follows(begin, end, direction);
+    const size_t want = std::max(Ahead(follows), stored_bytes);
     // Whole blocks only: no byte is read twice.
     if (direction == Direction::kForward) {
       const uint32_t count = index_->block_count();
@@ -57,7 +59,7 @@ Status ReadWindow::Fetch(uint32_t i, Direction direction, Slice* stored) {
     // Who says how much to read ahead, or has come this far without, goes on: the device fetches the next window meanwhile.
     if (readahead_bytes_ != 0 && direction == Direction::kForward) {
       file_->Prefetch(end, readahead_bytes_);
-    } else if (readahead_bytes_ == 0 && want >= kPrefetchedBytes) {
+    } else if (readahead_bytes_ == 0 && follows && want >= kPrefetchedBytes) {
       if (direction == Direction::kForward) {
         file_->Prefetch(end, next_ahead_);
       } else {

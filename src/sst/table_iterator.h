@@ -40,7 +40,10 @@ class ReadWindow {
   static constexpr size_t kReadaheadMax = 256 << 10;
 
  private:
-  size_t Ahead(uint64_t begin, uint64_t end, Direction direction);
+  // Is [begin, end) next to the window, on the side that lies ahead?
+  bool Follows(uint64_t begin, uint64_t end, Direction direction) const;
+  // How many bytes to ask for with a block that does, or does not.
+  size_t Ahead(bool follows);
 
   const TableFile* const file_;
   const Index* const index_;

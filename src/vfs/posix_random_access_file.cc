@@ -17,7 +17,7 @@ namespace nokv::vfs::posix {
 namespace {
 
 // Larger reads go through the page cache.
-constexpr size_t kDirectBytesMax = 32 << 10;
+constexpr size_t kDirectBytesMax = 64 << 10;
 
 constexpr uint64_t RoundUp(uint64_t n, uint64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
