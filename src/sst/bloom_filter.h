@@ -27,6 +27,8 @@
 
 #include "nokv/slice.h"
 
+#include "base/page_allocator.h"
+
 namespace nokv::sst {
 
 inline constexpr size_t kFilterLineBytes = 64;
@@ -123,7 +125,7 @@ class BloomFilter {
     return fields >> 9;
   }
 
-  std::vector<Line> lines_;  // the last one holds what follows the lines
+  base::PageVector<Line> lines_;  // the last one holds what follows the lines
   uint64_t line_count_ = 0;
   int probes_ = 0;
 };

@@ -137,7 +137,7 @@ void Index::Pin(const Decoded& fences) {
   }
   const bool plain = std::all_of(fences.trailers.begin(), fences.trailers.end(),
                                  [](uint64_t trailer) { return trailer == UINT64_MAX; });
-  if (!plain) trailers_ = fences.trailers;
+  if (!plain) trailers_.assign(fences.trailers.begin(), fences.trailers.end());
   BuildTree();
 }
 

@@ -38,6 +38,7 @@
 
 #include "nokv/slice.h"
 
+#include "base/page_allocator.h"
 #include "key/entry.h"
 #include "sst/format.h"
 
@@ -128,19 +129,19 @@ class alignas(64) Index {
   std::string prefix_;  // common to all fences
   // Fence i stands in front of block i + 1. Heads beyond the last are UINT64_MAX, which is below
   // nothing.
-  std::vector<Leaf> leaves_;
+  base::PageVector<Leaf> leaves_;
   // The inner nodes, level by level from the root down. Node k of a level has the children 9k to 9k
   // + 8 of the next; its heads are the first heads of all but the first of them.
-  std::vector<Node> nodes_;
+  base::PageVector<Node> nodes_;
   uint32_t level_begin_[kLevelsMax] = {};  // in nodes_; [0] is the level above the leaves
   uint32_t level_count_ = 0;
   uint32_t block_count_ = 0;
 
   uint64_t data_end_ = 0;
-  std::vector<uint32_t> rest_at_;  // where a fence's rest, what follows the prefix, begins in
+  base::PageVector<uint32_t> rest_at_;  // where a fence's rest, what follows the prefix, begins in
                                    // rests_; one more for the end
-  std::vector<char> rests_;
-  std::vector<uint64_t> trailers_;  // of the fences; empty if all are UINT64_MAX, which is the rule
+  base::PageVector<char> rests_;
+  base::PageVector<uint64_t> trailers_;  // of the fences; empty if all are UINT64_MAX, which is the rule
 };
 
 }  // namespace nokv::sst
