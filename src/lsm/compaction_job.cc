@@ -7,6 +7,7 @@
 #include "lsm/merge.h"
 #include "lsm/merging_iterator.h"
 #include "lsm/retention.h"
+#include "lsm/run_iterator.h"
 
 namespace nokv::lsm {
 
@@ -14,20 +15,26 @@ namespace {
 
 constexpr size_t kReadaheadBytes = 256 << 10;
 
-// A claimed table is in the version of its claim.
-const Table* ClaimedTable(const Version& version, int level, uint64_t number) {
-  const TableRef table = version.FindTable(level, number);
-  NOKV_CHECK(table != nullptr);
-  return table.get();
+// A tree of the claimed tables alone. Tables that follow each other are one run of it, and of a run one table is read at a
+// time: a merge of a hundred tables would else hold as many windows in memory.
+Result<std::shared_ptr<const Version>> InputTree(const VersionSet::Claimed& claimed) {
+  Version::Levels levels;
+  const auto take = [&](int level, const std::vector<uint64_t>& numbers) {
+    for (const uint64_t number : numbers) {
+      TableRef table = claimed.version->FindTable(level, number);
+      NOKV_CHECK(table != nullptr);  // a claimed table is in the version of its claim
+      levels[static_cast<size_t>(level)].push_back(std::move(table));
+    }
+  };
+  take(claimed.plan.input_level, claimed.plan.inputs);
+  take(claimed.plan.output_level, claimed.plan.overlapping);
+  return Version::Create(std::move(levels));
 }
 
-std::vector<const Table*> InputTables(const VersionSet::Claimed& claimed) {
+std::vector<const Table*> TablesOf(const Version& tree) {
   std::vector<const Table*> tables;
-  for (const uint64_t number : claimed.plan.inputs) {
-    tables.push_back(ClaimedTable(*claimed.version, claimed.plan.input_level, number));
-  }
-  for (const uint64_t number : claimed.plan.overlapping) {
-    tables.push_back(ClaimedTable(*claimed.version, claimed.plan.output_level, number));
+  for (const auto& level : tree.levels()) {
+    for (const TableRef& table : level) tables.push_back(table.get());
   }
   return tables;
 }
@@ -50,7 +57,8 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
                                        const VersionSet::InstallHook& hook) {
   const uint64_t started = environment.clock->NowMicros();
   const CompactionPlan& plan = claimed.plan;
-  const std::vector<const Table*> inputs = InputTables(claimed);
+  NOKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> input_tree, InputTree(claimed));
+  const std::vector<const Table*> inputs = TablesOf(*input_tree);
   manifest::VersionEdit edit = Removals(plan);
   CompactionResult result;
 
@@ -66,8 +74,8 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
       .fill_cache = false, .bypass_cache = true, .readahead_bytes = kReadaheadBytes};
   std::vector<std::unique_ptr<key::EntryIterator>> sources;
   std::vector<key::RangeTombstone> tombstone_list;
+  for (const Run& run : input_tree->runs()) sources.push_back(NewRunIterator(run, read));
   for (const Table* table : inputs) {
-    sources.push_back(table->reader().NewIterator(read));
     const auto own = table->reader().range_tombstones().ToList();
     tombstone_list.insert(tombstone_list.end(), own.begin(), own.end());
     result.bytes_read += table->meta().bytes;
