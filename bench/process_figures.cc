@@ -42,6 +42,8 @@ ProcessFigures ReadProcessFigures() {
 
 void ResetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
+uint64_t MemoryBytes() { return FieldOf("/proc/self/status", "VmRSS:") * 1024; }
+
 uint64_t PeakMemoryBytes() { return FieldOf("/proc/self/status", "VmHWM:") * 1024; }
 
 uint64_t DiskBytes(const std::filesystem::path& directory) {

@@ -14,6 +14,8 @@ struct ProcessFigures {
 };
 ProcessFigures ReadProcessFigures();
 
+// What is resident now.
+uint64_t MemoryBytes();
 // The most memory that was resident since the last reset.
 void ResetPeakMemory();
 uint64_t PeakMemoryBytes();

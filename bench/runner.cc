@@ -59,7 +59,7 @@ struct Shared {
 // Checks the entries of one scan of a workload without updates. What needs memory far away (versions, ranks) is fetched ahead and judged at the end.
 class ScanChecker final : public ScanReader {
  public:
-  ScanChecker(const Values& values, const VersionTable& versions, const std::vector<uint32_t>& rank_of)
+  ScanChecker(const Values& values, const VersionTable& versions, const base::PageVector<uint32_t>& rank_of)
       : values_(values), versions_(versions), rank_of_(rank_of) {
     for (Record record = 0; record < rank_of.size(); ++record) {
       if (rank_of[record] + 1 == rank_of.size()) highest_loaded_key_ = Mix(record);
@@ -127,7 +127,7 @@ class ScanChecker final : public ScanReader {
 
   const Values& values_;
   const VersionTable& versions_;
-  const std::vector<uint32_t>& rank_of_;
+  const base::PageVector<uint32_t>& rank_of_;
   uint64_t highest_loaded_key_ = 0;
   Record start_ = 0;
   std::string last_key_;
@@ -138,7 +138,7 @@ class ScanChecker final : public ScanReader {
 class Worker {
  public:
   Worker(Session* session, const Values& values, VersionTable* versions,
-         const std::vector<uint32_t>& rank_of, Shared* shared, size_t thread)
+         const base::PageVector<uint32_t>& rank_of, Shared* shared, size_t thread)
       : session_(session),
         values_(values),
         versions_(*versions),
@@ -148,7 +148,7 @@ class Worker {
         thread_(thread),
         value_(values.value_bytes(), '\0') {}
 
-  void Run(const std::vector<Operation>& operations, bool latest) {
+  void Run(const base::PageVector<Operation>& operations, bool latest) {
     constexpr size_t kAhead = 4;
     for (size_t i = 0; i < operations.size(); ++i) {
       if (!latest && i + kAhead < operations.size()) {
@@ -297,7 +297,7 @@ uint64_t Runner::own_bytes() const {
 void Runner::RankLoadedRecords() {
   if (!rank_of_.empty()) return;
   const uint64_t loaded = std::min(options_.records, record_count_);
-  std::vector<uint32_t> by_key(loaded);
+  base::PageVector<uint32_t> by_key(loaded);
   std::iota(by_key.begin(), by_key.end(), 0U);
   std::sort(by_key.begin(), by_key.end(), [](uint32_t a, uint32_t b) { return Mix(a) < Mix(b); });
   rank_of_.resize(loaded);
@@ -327,7 +327,7 @@ Status Runner::RunOperations(const Workload& workload, std::string_view stream, 
             : std::max<uint64_t>(10 * threads, ops * workload.ops_per_thousand / 1000);
   if (workload.Has(Kind::kScan)) RankLoadedRecords();
 
-  std::vector<std::vector<Operation>> operations(threads);
+  std::vector<base::PageVector<Operation>> operations(threads);
   drawn_bytes_ = ops * sizeof(Operation);
   for (uint64_t t = 0; t < threads; ++t) {
     const uint64_t share = ops / threads + (t < ops % threads ? 1 : 0);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/page_allocator.h"
 #include "engine.h"
 #include "generator.h"
 #include "histogram.h"
@@ -65,7 +66,7 @@ class Runner {
   // One more than the highest record of the database.
   uint64_t record_count_ = 0;
   // Place of each loaded record in the order of keys; made for the first workload that scans.
-  std::vector<uint32_t> rank_of_;
+  base::PageVector<uint32_t> rank_of_;
   uint64_t drawn_bytes_ = 0;
 };
 

@@ -67,6 +67,7 @@ int RunWorker(const WorkerParameters& worker) {
   if (kind == nullptr) {
     return Fail(worker, "", Status::InvalidArgument("this build has no engine '" + worker.engine + "'"));
   }
+  const uint64_t program_bytes = MemoryBytes();
   auto engine = kind->open(
       {.memory_bytes = p.memory_bytes, .sync = p.sync, .directory = worker.directory});
   if (!engine.ok()) return Fail(worker, "open", engine.status());
@@ -108,7 +109,7 @@ int RunWorker(const WorkerParameters& worker) {
     costs.settle_seconds = Settle();
     costs.after_settling = ReadProcessFigures();
     Json result = ResultOf(worker, name, *outcome, costs);
-    result["driver_bytes"] = runner.own_bytes();
+    result["driver_bytes"] = program_bytes + runner.own_bytes();
     Print(result);
   }
   return 0;

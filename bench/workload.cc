@@ -50,15 +50,15 @@ bool ParseDistribution(std::string_view name, Distribution* distribution) {
   return true;
 }
 
-std::vector<Operation> DrawOperations(const Workload& workload, uint64_t n, uint64_t count,
-                                      uint64_t seed) {
+base::PageVector<Operation> DrawOperations(const Workload& workload, uint64_t n, uint64_t count,
+                                           uint64_t seed) {
   Random random(seed);
   const bool draws_records = !(workload.mix.size() == 1 && workload.Has(Kind::kInsert));
   std::unique_ptr<Zipfian> zipfian;
   if (draws_records && workload.distribution != Distribution::kUniform) {
     zipfian = std::make_unique<Zipfian>(n);
   }
-  std::vector<Operation> operations;
+  base::PageVector<Operation> operations;
   operations.reserve(count);
   for (uint64_t i = 0; i < count; ++i) {
     Kind kind = workload.mix[0].kind;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/page_allocator.h"
 #include "generator.h"
 #include "nokv/result.h"
 
@@ -55,8 +56,8 @@ class Operation {
 };
 
 // `count` operations over the records below n, as README.md says.
-std::vector<Operation> DrawOperations(const Workload& workload, uint64_t n, uint64_t count,
-                                      uint64_t seed);
+base::PageVector<Operation> DrawOperations(const Workload& workload, uint64_t n, uint64_t count,
+                                           uint64_t seed);
 
 // The records of absent reads begin here.
 inline constexpr Record kFirstAbsentRecord = 1ULL << 40;
