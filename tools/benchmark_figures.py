@@ -89,7 +89,7 @@ SECTIONS = [
         "large",
         "More data than memory",
         "Four times more data than caches and page cache together can hold.",
-        floors=Floors({**dict.fromkeys(WORKLOADS, 1.2), "load": 1.5, "U": 1.5}, written=0.8, memory=True, runs=3),
+        floors=Floors({**dict.fromkeys(WORKLOADS, 1.2), "load": 1.5, "U": 1.5}, written=0.8, memory=True, runs=5),
     ),
     Section("values", "Sizes of values", "About 256 MB of data at each size.", "value_size"),
     Section(
