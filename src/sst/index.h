@@ -139,7 +139,7 @@ class alignas(64) Index {
 
   uint64_t data_end_ = 0;
   base::PageVector<uint32_t> rest_at_;  // where a fence's rest, what follows the prefix, begins in
-                                   // rests_; one more for the end
+                                        // rests_; one more for the end
   base::PageVector<char> rests_;
   base::PageVector<uint64_t> trailers_;  // of the fences; empty if all are UINT64_MAX, which is the rule
 };
