@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/poison.h"
+#include "base/round.h"
 
 namespace nokv::base {
 namespace {
@@ -19,10 +20,6 @@ constexpr size_t kSmallPageBytes = size_t{4} << 10;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kSmallClassBytes = size_t{64} << 10;  // the step between classes below a huge page
 constexpr size_t kPopulateStepBytes = size_t{4} << 20;
-
-constexpr size_t RoundUp(size_t n, size_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 
 void Unmap(char* data, size_t size) {
   // The next mapping at these addresses must not inherit the poison.

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/poison.h"
+#include "base/round.h"
 
 namespace nokv::cache {
 
@@ -35,10 +36,6 @@ void Unmap(char* memory, size_t bytes) {
   NOKV_CHECK(munmap(memory, bytes) == 0);
 }
 
-size_t RoundUp(size_t bytes, size_t to) {
-  return (bytes + to - 1) / to * to;
-}
-
 constexpr size_t kPage = 4096;
 
 }  // namespace
@@ -56,8 +53,8 @@ FramePool::~FramePool() {
 }
 
 size_t FramePool::WeightOf(size_t bytes) const {
-  const size_t frame = RoundUp(sizeof(Entry) + bytes, kUnit);
-  return IsLarge(frame) ? RoundUp(frame, kPage) : frame;
+  const size_t frame = base::RoundUp(sizeof(Entry) + bytes, kUnit);
+  return IsLarge(frame) ? base::RoundUp(frame, kPage) : frame;
 }
 
 Entry* FramePool::TryAllocate(size_t bytes, bool may_map) {

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/round.h"
 
 namespace nokv::memtable {
 namespace {
@@ -29,10 +30,6 @@ constexpr size_t kTombstoneCountMax = 4096;
 // How many versions of a key a reader looks at before it tries the express lane.
 constexpr int kStepsBeforeExpress = 8;
 
-constexpr size_t RoundUp(size_t n, size_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
-
 uint64_t NewestTrailerAt(key::SequenceNumber snapshot) {
   NOKV_DCHECK(snapshot <= key::kMaxSequence);
   return snapshot << 8 | 0xff;
@@ -49,8 +46,8 @@ struct Memtable::Layout {
 
   explicit Layout(size_t capacity)
       : directory_bytes(capacity / kDirectoryShare / kLineBytes * kLineBytes),
-        finger_bytes(RoundUp(capacity / kFingerShare, kLineBytes)),
-        arena_offset(cleared_bytes() + RoundUp(SkipList::kHeadBytes, kLineBytes)),
+        finger_bytes(base::RoundUp(capacity / kFingerShare, kLineBytes)),
+        arena_offset(cleared_bytes() + base::RoundUp(SkipList::kHeadBytes, kLineBytes)),
         arena_bytes(capacity - arena_offset) {}
   size_t slot_count() const { return directory_bytes / Directory::kSlotBytes; }
   size_t finger_count() const { return finger_bytes / Fingers::kSlotBytes; }
@@ -92,7 +89,7 @@ size_t Memtable::CapacityFor(size_t bytes, size_t entries) {
   const size_t for_bytes = (bytes + SkipList::kHeadBytes + 8 * kLineBytes) / 8 * 9;
   const size_t for_entries =
       (entries / 3 * 4 + 2 * kLineBytes) * Directory::kSlotBytes * kDirectoryShare;
-  return RoundUp(std::max({for_bytes, for_entries, kCapacityBytesMin}), 4096);
+  return base::RoundUp(std::max({for_bytes, for_entries, kCapacityBytesMin}), 4096);
 }
 
 bool Memtable::TryReserve(size_t bytes, size_t entries) {

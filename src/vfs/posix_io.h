@@ -14,6 +14,8 @@
 
 #include "nokv/slice.h"
 
+#include "base/round.h"
+
 namespace nokv::vfs::posix {
 
 // Owns a file descriptor; closes it without looking at the outcome. A caller that cares closes
@@ -56,9 +58,9 @@ struct FreeAligned {
   void operator()(char* memory) const { std::free(memory); }
 };
 using AlignedMemory = std::unique_ptr<char, FreeAligned>;
-// Null if there is no memory. REQUIRES: `bytes` is a multiple of kDirectAlignment.
+// At least `bytes`; null if there is no memory.
 inline AlignedMemory AllocateAligned(size_t bytes) {
-  return AlignedMemory(static_cast<char*>(std::aligned_alloc(kDirectAlignment, bytes)));
+  return AlignedMemory(static_cast<char*>(std::aligned_alloc(kDirectAlignment, base::RoundUp(bytes, kDirectAlignment))));
 }
 
 // All of them return 0 or an errno.

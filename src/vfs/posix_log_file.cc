@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "base/round.h"
 #include "vfs/error.h"
 #include "vfs/posix_io.h"
 
@@ -27,9 +28,6 @@ constexpr uint64_t kWindowBytes = 4 << 20;
 // Of a mapping, what is made ready for stores at a time. Larger: fewer stops, and a sync writes more that nobody has
 // written yet. A multiple of every page size.
 constexpr uint64_t kPopulatedBytes = 64 << 10;
-constexpr uint64_t RoundUpToPopulated(uint64_t offset) {
-  return (offset + kPopulatedBytes - 1) / kPopulatedBytes * kPopulatedBytes;
-}
 
 // madvise with an advice that an older kernel may not know, which is no error. Returns 0 or an
 // errno: EFAULT where a store or load would have been a signal.
@@ -154,7 +152,7 @@ class MappedLogFile final : public PosixLogFile {
   // one's neighbour takes a page fault at worst. In one system call, because a writer that stops at every page makes
   // all others wait that finish after it.
   Status PopulateAhead(uint64_t offset, uint64_t end) {
-    const uint64_t to = std::min(RoundUpToPopulated(end), capacity_);
+    const uint64_t to = std::min(base::RoundUp(end, kPopulatedBytes), capacity_);
     uint64_t from = populated_.load(std::memory_order_relaxed);
     if (to <= from || !populated_.compare_exchange_strong(from, to, std::memory_order_relaxed)) return Status::Ok();
     // What lies before `offset` is others' to write, if anybody's.

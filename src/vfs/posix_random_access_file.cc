@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/round.h"
 #include "vfs/error.h"
 #include "vfs/posix_io.h"
 
@@ -18,10 +19,6 @@ namespace {
 
 // Larger reads go through the page cache.
 constexpr size_t kDirectBytesMax = 64 << 10;
-
-constexpr uint64_t RoundUp(uint64_t n, uint64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 
 int AdviceFor(AccessPattern pattern) {
   switch (pattern) {
@@ -85,8 +82,8 @@ class PosixRandomAccessFile final : public RandomAccessFile {
   bool ReadDirect(uint64_t offset, size_t n, char* scratch) const {
     const uint64_t begin = offset / direct_alignment_ * direct_alignment_;
     const auto before = static_cast<size_t>(offset - begin);
-    const size_t bytes = RoundUp(before + n, direct_alignment_);
-    const AlignedMemory buffer = AllocateAligned(RoundUp(bytes, kDirectAlignment));
+    const size_t bytes = base::RoundUp(before + n, direct_alignment_);
+    const AlignedMemory buffer = AllocateAligned(bytes);
     if (buffer == nullptr) return false;
     ssize_t read;
     do {
