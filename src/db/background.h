@@ -5,7 +5,8 @@
 // The flush pipeline in four stages, each timed in the statistics:
 //   Prepare  a full memtable waits here until all its writes are published
 //   Build    its folded entries become synced tables                     (lsm/flush_job.h)
-//   Install  one manifest edit; memtable out and tables in, one instant  (lsm/flush_job.h)
+//   Install  what readers need of them is loaded; one manifest edit;     (lsm/flush_job.h)
+//            memtable out and tables in, one instant
 //   Release  log segments that nothing needs any more are let go
 //
 // What an error does (law 4):

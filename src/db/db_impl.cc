@@ -562,9 +562,7 @@ Status DbImpl::VerifyChecksums() {
   const CallGate::Pass pass(&gate_);
   if (!pass) return ClosedStatus();
   const ViewPin view = views_->Pin();
-  for (const auto& level : view->version->levels()) {
-    for (const lsm::TableRef& table : level) NOKV_TRY(table->reader().VerifyChecksums());
-  }
+  for (const lsm::Table* table : view->version->Tables()) NOKV_TRY(table->reader().VerifyChecksums());
   return Status::Ok();
 }
 

@@ -89,15 +89,10 @@ class ReaderRegistry {
       }
     }
     if (view.version == current.version) return bytes;
-    std::vector<const lsm::Table*> present;
-    for (const auto& level : current.version->levels()) {
-      for (const lsm::TableRef& table : level) present.push_back(table.get());
-    }
+    std::vector<const lsm::Table*> present = current.version->Tables();
     std::sort(present.begin(), present.end());
-    for (const auto& level : view.version->levels()) {
-      for (const lsm::TableRef& table : level) {
-        if (!std::binary_search(present.begin(), present.end(), table.get())) bytes += table->meta().bytes;
-      }
+    for (const lsm::Table* table : view.version->Tables()) {
+      if (!std::binary_search(present.begin(), present.end(), table)) bytes += table->meta().bytes;
     }
     return bytes;
   }

@@ -15,28 +15,24 @@ namespace {
 
 constexpr size_t kReadaheadBytes = 256 << 10;
 
+TableRef ClaimedTable(const VersionSet::Claimed& claimed, int level, uint64_t number) {
+  TableRef table = claimed.version->FindTable(level, number);
+  NOKV_CHECK(table != nullptr);  // it is in the version of its claim
+  return table;
+}
+
 // A tree of the claimed tables alone. Tables that follow each other are one run of it, and of a run one table is read at a
 // time: a merge of a hundred tables would else hold as many windows in memory.
 Result<std::shared_ptr<const Version>> InputTree(const VersionSet::Claimed& claimed) {
   Version::Levels levels;
   const auto take = [&](int level, const std::vector<uint64_t>& numbers) {
     for (const uint64_t number : numbers) {
-      TableRef table = claimed.version->FindTable(level, number);
-      NOKV_CHECK(table != nullptr);  // a claimed table is in the version of its claim
-      levels[static_cast<size_t>(level)].push_back(std::move(table));
+      levels[static_cast<size_t>(level)].push_back(ClaimedTable(claimed, level, number));
     }
   };
   take(claimed.plan.input_level, claimed.plan.inputs);
   take(claimed.plan.output_level, claimed.plan.overlapping);
   return Version::Create(std::move(levels));
-}
-
-std::vector<const Table*> TablesOf(const Version& tree) {
-  std::vector<const Table*> tables;
-  for (const auto& level : tree.levels()) {
-    for (const TableRef& table : level) tables.push_back(table.get());
-  }
-  return tables;
 }
 
 manifest::VersionEdit Removals(const CompactionPlan& plan) {
@@ -57,19 +53,21 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
                                        const VersionSet::InstallHook& hook) {
   const uint64_t started = environment.clock->NowMicros();
   const CompactionPlan& plan = claimed.plan;
-  NOKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> input_tree, InputTree(claimed));
-  const std::vector<const Table*> inputs = TablesOf(*input_tree);
   manifest::VersionEdit edit = Removals(plan);
   CompactionResult result;
 
   if (plan.trivial_move) {
-    for (const Table* table : inputs) edit.added.emplace_back(plan.output_level, table->meta());
+    for (const uint64_t number : plan.inputs) {
+      edit.added.emplace_back(plan.output_level, ClaimedTable(claimed, plan.input_level, number)->meta());
+    }
     NOKV_TRY(environment.versions->LogAndApply({&edit, 1}, hook));
     result.moved = true;
     result.micros = environment.clock->NowMicros() - started;
     return result;
   }
 
+  NOKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> input_tree, InputTree(claimed));
+  const std::vector<const Table*> inputs = input_tree->Tables();
   const sst::IteratorOptions read{
       .fill_cache = false, .bypass_cache = true, .readahead_bytes = kReadaheadBytes};
   std::vector<std::unique_ptr<key::EntryIterator>> sources;
@@ -90,16 +88,9 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
                        }});
   const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
 
-  TableOutput output(
-      {.fs = environment.fs,
-       .directory = environment.directory,
-       .database_id = environment.versions->database_id(),
-       .table = plan.output_level <= 1 ? environment.upper_table : environment.lower_table,
-       .file_bytes = environment.file_bytes,
-       .borders = plan.borders,
-       .now_millis = environment.clock->WallMillis(),
-       .new_file_number = [&] { return environment.versions->NewFileNumber(); },
-       .tombstones = &kept});
+  TableOutput::Options options = OutputOptions(environment, plan.output_level, &kept);
+  options.borders = plan.borders;
+  TableOutput output(std::move(options));
   const auto merged = NewMergingIterator(std::move(sources));
   MergeCounts counts;
   NOKV_TRY(MergeIntoTables(merged.get(), &retention, &output, &cancelled, &counts));
@@ -112,15 +103,7 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   }
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
   result.bytes_written = output.bytes_written();
-  for (const manifest::FileMeta& file : files) edit.added.emplace_back(plan.output_level, file);
-  NOKV_ASSIGN_OR_RETURN(const std::vector<TableRef> tables, environment.versions->OpenTables(files));
-  std::vector<CacheWarmer::Wanted> wanted;
-  if (environment.warmer != nullptr) wanted = environment.warmer->BeforeCompaction(inputs, tables);
-  bool files_taken = false;
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, tables, &files_taken);
-  if (files_taken) output.Keep();
-  NOKV_TRY(installed);
-  if (environment.warmer != nullptr) environment.warmer->AfterInstall(inputs, std::move(wanted));
+  NOKV_TRY(InstallTables(environment, &output, files, plan.output_level, inputs, std::move(edit), hook));
   result.micros = environment.clock->NowMicros() - started;
   return result;
 }

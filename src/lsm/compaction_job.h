@@ -9,7 +9,7 @@
 #include <atomic>
 #include <vector>
 
-#include "lsm/flush_job.h"
+#include "lsm/job.h"
 
 namespace nokv::lsm {
 

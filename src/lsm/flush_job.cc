@@ -36,15 +36,7 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
                        }});
   const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
 
-  TableOutput output({.fs = environment.fs,
-                      .directory = environment.directory,
-                      .database_id = environment.versions->database_id(),
-                      .table = environment.upper_table,
-                      .file_bytes = environment.file_bytes,
-                      .borders = {},
-                      .now_millis = environment.clock->WallMillis(),
-                      .new_file_number = [&] { return environment.versions->NewFileNumber(); },
-                      .tombstones = &kept});
+  TableOutput output(OutputOptions(environment, 0, &kept));
   const auto merged = NewMergingIterator(std::move(sources));
   MergeCounts counts;
   NOKV_TRY(MergeIntoTables(merged.get(), &retention, &output, nullptr, &counts));
@@ -55,18 +47,10 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
   result.build_micros = built - started;
 
   for (const manifest::FileMeta& file : files) {
-    edit.added.emplace_back(0, file);
     edit.last_seq = std::max(edit.last_seq.value_or(0), file.largest_seq);
   }
-  NOKV_ASSIGN_OR_RETURN(const std::vector<TableRef> tables, environment.versions->OpenTables(files));
-  std::vector<CacheWarmer::Wanted> wanted;
-  if (environment.warmer != nullptr) wanted = environment.warmer->BeforeFlush(tables);
-  bool files_taken = false;
-  const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, tables, &files_taken);
-  if (files_taken) output.Keep();
-  NOKV_TRY(installed);
+  NOKV_TRY(InstallTables(environment, &output, files, 0, {}, std::move(edit), hook));
   result.install_micros = environment.clock->NowMicros() - built;
-  if (environment.warmer != nullptr) environment.warmer->AfterInstall({}, std::move(wanted));
   return result;
 }
 

@@ -4,33 +4,18 @@
 //
 //   Prepare  (db)   the memtables are full, and all their writes are published
 //   Build    (here) their entries, folded by Retention, become synced tables
-//   Install  (here) one manifest edit adds the tables and moves flushed_seq; in the same instant the
-//                   hook takes the memtables out of the read path
+//   Install  (here) what readers need of the tables is loaded; one manifest edit adds them and moves flushed_seq; in the same
+//                   instant the hook takes the memtables out of the read path
 //   Release  (db)   the log segments that only they needed are let go
 //
 // Confined to one thread. A failed job leaves everything as it was and may be run again.
 
-#include <memory>
 #include <vector>
 
-#include "base/clock.h"
-#include "lsm/cache_warmer.h"
-#include "lsm/table_output.h"
-#include "lsm/version_set.h"
+#include "lsm/job.h"
 #include "memtable/memtable.h"
 
 namespace nokv::lsm {
-
-struct JobEnvironment {
-  vfs::FileSystem* fs = nullptr;
-  std::string directory;
-  VersionSet* versions = nullptr;
-  base::Clock* clock = nullptr;
-  CacheWarmer* warmer = nullptr;  // null: jobs leave the cache alone
-  sst::TableOptions upper_table;  // for levels 0 and 1
-  sst::TableOptions lower_table;  // for the levels below
-  uint64_t file_bytes = 32ULL << 20;
-};
 
 struct FlushResult {
   uint64_t build_micros = 0;

@@ -78,12 +78,11 @@ class TreeOnDisk {
   // As a reader does.
   bool Get(Slice key) {
     const base::EpochDomain::Guard guard(&epochs_);
-    for (const auto& level : versions_->current()->levels()) {
-      for (const TableRef& table : level) {
-        sst::GetResult result;
-        EXPECT_TRUE(table->reader().Get(key, base::Hash64(key), key::kMaxSequence, {}, &result).ok());
-        if (result.found) return true;
-      }
+    const auto version = versions_->current();
+    for (const Table* table : version->Tables()) {
+      sst::GetResult result;
+      EXPECT_TRUE(table->reader().Get(key, base::Hash64(key), key::kMaxSequence, {}, &result).ok());
+      if (result.found) return true;
     }
     return false;
   }
@@ -92,9 +91,8 @@ class TreeOnDisk {
 
   std::vector<uint64_t> TablesInVersion() const {
     std::vector<uint64_t> numbers;
-    for (const auto& level : versions_->current()->levels()) {
-      for (const TableRef& table : level) numbers.push_back(table->meta().number);
-    }
+    const auto version = versions_->current();
+    for (const Table* table : version->Tables()) numbers.push_back(table->meta().number);
     std::sort(numbers.begin(), numbers.end());
     return numbers;
   }

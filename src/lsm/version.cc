@@ -114,6 +114,14 @@ Status Version::Get(const Lookup& lookup,
   return Status::Ok();
 }
 
+std::vector<const Table*> Version::Tables() const {
+  std::vector<const Table*> tables;
+  for (const auto& level : levels_) {
+    for (const TableRef& table : level) tables.push_back(table.get());
+  }
+  return tables;
+}
+
 TableRef Version::FindTable(int level, uint64_t number) const {
   const std::vector<TableRef>& tables = levels_[static_cast<size_t>(level)];
   const auto found = std::find_if(tables.begin(), tables.end(), [&](const TableRef& table) {

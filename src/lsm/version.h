@@ -60,6 +60,8 @@ class Version {
   size_t level0_runs() const { return level0_runs_; }
   // Level 0 newest first, deeper levels in key order.
   const Levels& levels() const { return levels_; }
+  // Of all levels, from 0 down.
+  std::vector<const Table*> Tables() const;
   // Null if that level has no table of this number.
   TableRef FindTable(int level, uint64_t number) const;
   uint64_t level_bytes(int level) const { return level_bytes_[static_cast<size_t>(level)]; }
