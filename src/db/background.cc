@@ -231,13 +231,11 @@ void Background::PrepareLogSegment() {
   SubmitMaintenance(&preparing_segment_, [this] {
     // If this fails, the writer that needs the segment tries again and gets the error.
     parts_.log->PrepareNext().IgnoreError();
-    preparing_segment_.store(false);
   });
 }
 
 void Background::PrepareMemory() {
   SubmitMaintenance(&preparing_memory_, [this] {
-    preparing_memory_.store(false);
     (void)parts_.log->PrepareAhead();
     pipeline_->active_memtable()->PopulateAhead(kMemtablePreparedBytes);
   });
@@ -250,7 +248,9 @@ void Background::SubmitMaintenance(std::atomic<bool>* pending, base::Executor::W
     if (stopping_) return;
     ++maintenance_tasks_;
   }
-  parts_.executor->Submit(base::Lane::kMaintenance, [this, work = std::move(work)] {
+  parts_.executor->Submit(base::Lane::kMaintenance, [this, pending, work = std::move(work)] {
+    // Before the work: whoever asks while it is done may need more than it sees.
+    pending->store(false);
     work();
     const base::MutexLock lock(&mu_);
     --maintenance_tasks_;

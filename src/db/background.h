@@ -143,7 +143,7 @@ class Background {
   void RunCompactions() NOKV_EXCLUDES(mu_);
   Status RunClaimed(const lsm::VersionSet::Claimed& claimed) NOKV_EXCLUDES(mu_);
   Status CompactLevel(int level, int output_level, const key::KeyRange& range) NOKV_EXCLUDES(mu_);
-  // Unless it is *pending already, or nothing new may begin. `work` sets *pending to false.
+  // Unless it is *pending, which is until it begins, or nothing new may begin.
   void SubmitMaintenance(std::atomic<bool>* pending, base::Executor::Work work) NOKV_EXCLUDES(mu_);
   void ScheduleWarming() NOKV_EXCLUDES(mu_);
   void RunWarming() NOKV_EXCLUDES(mu_);
