@@ -123,7 +123,7 @@ type (
 		ReadsVerified      uint64  `json:"reads_verified"`
 		SettleSeconds      float64 `json:"settle_seconds"`
 		SettleCPUSeconds   float64 `json:"settle_cpu_seconds"`
-		DriverBytes        uint64  `json:"driver_bytes"` // what the driver itself holds
+		DriverBytes        uint64  `json:"driver_bytes"` // of the peak, what is not the engine's
 	}
 )
 
@@ -133,6 +133,7 @@ type Worker struct {
 	emit    func(report any)
 	settle  func() (seconds, cpu float64)
 	doing   string // the workload under way, or open, or close
+	program uint64 // bytes that were resident before the engine was opened
 }
 
 func (w *Worker) Run() error {
@@ -141,6 +142,7 @@ func (w *Worker) Run() error {
 	if err := prepareDirectory(w.options.engineGiven.Directory); err != nil {
 		return err
 	}
+	w.program = Memory()
 	engine, err := w.options.engine.Open(w.options.engineGiven)
 	if err != nil {
 		return fmt.Errorf("it does not open: %w", err)
@@ -212,7 +214,7 @@ func (w *Worker) do(runner *Runner, workload *Workload) error {
 		ReadsVerified:      outcome.ReadsVerified,
 		SettleSeconds:      rounded(settleSeconds, 1e6),
 		SettleCPUSeconds:   rounded(settleCPU, 1e6),
-		DriverBytes:        outcome.DriverBytes,
+		DriverBytes:        w.program + outcome.DriverBytes,
 	})
 	return nil
 }

@@ -46,6 +46,9 @@ func fieldOf(file, name string) uint64 {
 	return 0
 }
 
+// Memory gives what is resident now.
+func Memory() uint64 { return fieldOf("/proc/self/status", "VmRSS:") * 1024 }
+
 // ResetPeakMemory lets PeakMemory begin again from what is resident.
 func ResetPeakMemory() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
