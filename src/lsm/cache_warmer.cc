@@ -1,12 +1,49 @@
 #include "lsm/cache_warmer.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <numeric>
 #include <string>
 #include <utility>
 
 namespace nokv::lsm {
+
+// If the job fails, its blocks stay until they are evicted: no other file will have their number.
+class CacheWarmer::Sink final : public sst::BlockSink {
+ public:
+  Sink(CacheWarmer* warmer, const Version* inputs) : warmer_(warmer), inputs_(inputs) {}
+
+  void Add(const Block& block) override {
+    if (bytes_ == 0 || bytes_ >= kBlocksAtOnce * kBlockBytes) {
+      has_room_ = warmer_->HasRoom();
+      bytes_ = 0;
+    }
+    bytes_ += block.payload.size();
+    if (!has_room_ || !IsWanted(block)) return;
+    cache::BlockCache::Buffer buffer = warmer_->cache_->Allocate(block.payload.size());
+    std::memcpy(buffer.data(), block.payload.data(), block.payload.size());
+    (void)warmer_->cache_->Insert({block.file_number, block.offset}, std::move(buffer), cache::BlockCache::Priority::kLow);
+  }
+
+ private:
+  bool IsWanted(const Block& block) const {
+    if (inputs_ == nullptr) return true;  // of a flush, all
+    return std::any_of(inputs_->runs().begin(), inputs_->runs().end(), [&](const Run& run) {
+      const Table* input = run.Find(block.last_key);
+      return input != nullptr && warmer_->Has(*input, {}, block.last_key, block.last_trailer);
+    });
+  }
+
+  CacheWarmer* const warmer_;
+  const Version* const inputs_;
+  size_t bytes_ = 0;  // of blocks since the cache was last asked for room
+  bool has_room_ = false;
+};
+
+std::unique_ptr<sst::BlockSink> CacheWarmer::NewSink(const Version* inputs) {
+  return HasReaders() ? std::make_unique<Sink>(this, inputs) : nullptr;
+}
 
 std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeFlush(const std::vector<TableRef>& outputs) {
   const uint64_t lookups = cache_->lookups();

@@ -6,8 +6,8 @@
 // read from the device once more, each by a reader that waits for it. So:
 //  1. of a compaction's output, those blocks are wanted whose keys were in cached or wanted blocks of its input; of a
 //     flush, all;
-//  2. if blocks were looked up between the last two flushes, what is wanted is loaded before the new tables are installed,
-//     so that no reader sees the change;
+//  2. if blocks were looked up between the last two flushes, what is wanted comes into the cache before the new tables are
+//     installed, so that no reader sees the change: most of it as it is written, so that nothing is read from the device;
 //  3. after that, blocks of tables that left the tree are forgotten (readers of older versions load them again if they
 //     need them), and what had no room before is loaded into theirs;
 //  4. without readers it waits for the first one who misses a block (LoadSome). So a database that is only written, as
@@ -15,7 +15,7 @@
 //     nothing;
 //  5. all this only as far as there is room: nothing is evicted for a block that nobody has asked for. A later job may
 //     make room.
-// Tables are written past the page cache, so the bytes come from the device, in large pieces.
+// Tables are written past the page cache, so what is loaded later comes from the device, in large pieces.
 //
 // An error on the way is left to the reader that needs the block.
 //
@@ -23,11 +23,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
 #include "lsm/table.h"
+#include "lsm/version.h"
+#include "sst/table_builder.h"
 
 namespace nokv::lsm {
 
@@ -45,6 +48,9 @@ class CacheWarmer {
     size_t taken = 0;              // of these, from the front: loaded, or being loaded
   };
 
+  // For the tables that a job is about to write: puts what is wanted of them into the cache. Null if nobody reads. `inputs`
+  // are those of a compaction, and outlive the sink; null for a flush.
+  std::unique_ptr<sst::BlockSink> NewSink(const Version* inputs);
   // The job has written `outputs` and is about to install them. Returns what is wanted of them, for AfterInstall.
   std::vector<Wanted> BeforeFlush(const std::vector<TableRef>& outputs);
   std::vector<Wanted> BeforeCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs)
@@ -57,6 +63,7 @@ class CacheWarmer {
   void Forget() NOKV_EXCLUDES(mu_);
 
  private:
+  class Sink;
   // A part of the cache that warming leaves free, so that it never competes with what readers load.
   static constexpr size_t kFreeShare = 32;
   static constexpr size_t kBlockBytes = 4096;  // about

@@ -88,7 +88,7 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
                        }});
   const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
 
-  TableOutput::Options options = OutputOptions(environment, plan.output_level, &kept);
+  TableOutput::Options options = OutputOptions(environment, plan.output_level, input_tree.get(), &kept);
   options.borders = plan.borders;
   TableOutput output(std::move(options));
   const auto merged = NewMergingIterator(std::move(sources));

@@ -36,7 +36,7 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
                        }});
   const auto kept = key::RangeTombstones::Build(retention.TombstonesToKeep());
 
-  TableOutput output(OutputOptions(environment, 0, &kept));
+  TableOutput output(OutputOptions(environment, 0, nullptr, &kept));
   const auto merged = NewMergingIterator(std::move(sources));
   MergeCounts counts;
   NOKV_TRY(MergeIntoTables(merged.get(), &retention, &output, nullptr, &counts));

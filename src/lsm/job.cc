@@ -4,7 +4,10 @@
 
 namespace nokv::lsm {
 
-TableOutput::Options OutputOptions(const JobEnvironment& environment, int level, const key::RangeTombstones* tombstones) {
+TableOutput::Options OutputOptions(const JobEnvironment& environment,
+                                   int level,
+                                   const Version* inputs,
+                                   const key::RangeTombstones* tombstones) {
   VersionSet* const versions = environment.versions;
   return {.fs = environment.fs,
           .directory = environment.directory,
@@ -14,7 +17,8 @@ TableOutput::Options OutputOptions(const JobEnvironment& environment, int level,
           .borders = {},
           .now_millis = environment.clock->WallMillis(),
           .new_file_number = [versions] { return versions->NewFileNumber(); },
-          .tombstones = tombstones};
+          .tombstones = tombstones,
+          .blocks = environment.warmer != nullptr ? environment.warmer->NewSink(inputs) : nullptr};
 }
 
 Status InstallTables(const JobEnvironment& environment,

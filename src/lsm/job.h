@@ -23,8 +23,12 @@ struct JobEnvironment {
   uint64_t file_bytes = 32ULL << 20;
 };
 
-// For tables of `level`. `tombstones` and what `environment` points to outlive the output.
-TableOutput::Options OutputOptions(const JobEnvironment& environment, int level, const key::RangeTombstones* tombstones);
+// For tables of `level` that replace `inputs` (null: a flush). These, `tombstones` and what `environment` points to outlive the
+// output.
+TableOutput::Options OutputOptions(const JobEnvironment& environment,
+                                   int level,
+                                   const Version* inputs,
+                                   const key::RangeTombstones* tombstones);
 
 // Makes `edit` durable and current, with the finished `files` of `output` added at `level`. What readers have in the cache of
 // `replaced`, the tables that the edit removes (none: a flush), they have of the new ones afterwards.

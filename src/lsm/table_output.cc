@@ -36,7 +36,7 @@ Status TableOutput::StartTable() {
   NOKV_ASSIGN_OR_RETURN(file_, options_.fs->CreateWritable(
                                    vfs::JoinPath(options_.directory, name), vfs::FileKind::kTable));
   builder_ = std::make_unique<sst::TableBuilder>(options_.table, number_, options_.database_id,
-                                                 file_.get());
+                                                 file_.get(), options_.blocks.get());
   return Status::Ok();
 }
 

@@ -36,6 +36,8 @@ class TableOutput {
     std::function<uint64_t()> new_file_number;
     // The range tombstones to write. Outlives this object.
     const key::RangeTombstones* tombstones = nullptr;
+    // Gets the blocks; may be null.
+    std::unique_ptr<sst::BlockSink> blocks;
   };
 
   explicit TableOutput(Options options);

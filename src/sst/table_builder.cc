@@ -38,10 +38,12 @@ bool InOrder(Slice last_key, uint64_t last_trailer, Slice key, uint64_t trailer,
 TableBuilder::TableBuilder(const TableOptions& options,
                            uint64_t file_number,
                            uint64_t database_id,
-                           vfs::WritableFile* file)
+                           vfs::WritableFile* file,
+                           BlockSink* sink)
     : options_(options),
       identity_{database_id, file_number},
       file_(file),
+      sink_(sink),
       block_target_(options.block_bytes != 0 ? std::min(options.block_bytes, kBlockTargetMax)
                                              : kDefaultBlockBytes),
       block_(options.restart_interval),
@@ -123,6 +125,13 @@ Status TableBuilder::FinishDataBlock() {
   ++properties_.data_blocks;
   properties_.raw_data_bytes += payload_.size();
   properties_.block_bytes_max = std::max<uint64_t>(properties_.block_bytes_max, payload_.size());
+  if (sink_ != nullptr) {
+    sink_->Add({.file_number = identity_.file_number,
+                .offset = offset(),
+                .last_key = last_key_,
+                .last_trailer = last_trailer_,
+                .payload = payload_});
+  }
   const Compression compression = compressor_.Compress(payload_, &compressed_);
   NOKV_ASSIGN_OR_RETURN(
       const uint64_t stored_bytes,

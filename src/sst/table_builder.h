@@ -50,13 +50,29 @@ struct TableOptions {
   uint64_t creation_time = 0;
 };
 
+// Gets the data blocks of tables while they are written. Confined to the thread of the builder.
+class BlockSink {
+ public:
+  struct Block {
+    uint64_t file_number;
+    uint64_t offset;
+    // Of its last entry.
+    Slice last_key;
+    uint64_t last_trailer;
+    Slice payload;  // as readers will see it: not compressed
+  };
+  virtual ~BlockSink() = default;
+  virtual void Add(const Block& block) = 0;
+};
+
 class TableBuilder {
  public:
-  // REQUIRES: `file` is empty, and outlives the builder.
+  // `sink` may be null. REQUIRES: `file` is empty; both outlive the builder.
   TableBuilder(const TableOptions& options,
                uint64_t file_number,
                uint64_t database_id,
-               vfs::WritableFile* file);
+               vfs::WritableFile* file,
+               BlockSink* sink = nullptr);
   TableBuilder(const TableBuilder&) = delete;
   TableBuilder& operator=(const TableBuilder&) = delete;
 
@@ -97,6 +113,7 @@ class TableBuilder {
   const TableOptions options_;
   const FileIdentity identity_;
   vfs::WritableFile* const file_;
+  BlockSink* const sink_;
   const size_t block_target_;
 
   Status status_;

@@ -45,10 +45,11 @@ struct Built {
 
 Built Build(const Model& model,
             const std::vector<Tombstone>& tombstones,
-            const TableOptions& options) {
+            const TableOptions& options,
+            BlockSink* sink = nullptr) {
   Built built;
   testing::BytesWriter writer(built.bytes, "table");
-  TableBuilder builder(options, kNumber, kDatabase, &writer);
+  TableBuilder builder(options, kNumber, kDatabase, &writer, sink);
   for (const Tombstone& t : tombstones)
     builder.AddRangeTombstone({t.begin, t.end, t.seq});
   for (const auto& item : model) {
@@ -631,6 +632,42 @@ TEST(TableBuilderDeathTest, RefusesEntriesOutOfOrder) {
   EXPECT_DEATH(add({"a", old, 0, ""}, {"a", newer, 0, ""}), "InOrder");
   EXPECT_DEATH(add({"a", old, 0, ""}, {"b", key::PackTrailer(1, key::Kind::kRangeDelete), 0, ""}),
                "IsPointKind");
+}
+
+// What readers would get from the device, and a place that the index finds in that block.
+TEST(Table, ASinkGetsEveryDataBlock) {
+  struct Blocks final : BlockSink {
+    struct Owned {
+      uint64_t offset;
+      std::string last_key;
+      uint64_t last_trailer;
+      std::string payload;
+    };
+    void Add(const Block& block) override {
+      EXPECT_EQ(block.file_number, kNumber);
+      list.push_back({block.offset, std::string(block.last_key), block.last_trailer, std::string(block.payload)});
+    }
+    std::vector<Owned> list;
+  };
+  base::Random random(20261122);
+  const Model model = testing::RandomModel(
+      &random, {.keys = 500, .compressible = true, .large_value_one_in = 50, .large_value_bytes = 400'000});
+  for (const Compression compression : {Compression::kNone, Compression::kLz4, Compression::kZstd}) {
+    Blocks blocks;
+    const Built built = Build(model, {}, {.compression = compression}, &blocks);
+    Caching caching(64 << 20);
+    const auto reader = Open(built.bytes, caching.Context());
+    ASSERT_EQ(blocks.list.size(), reader->block_count());
+    for (uint32_t i = 0; i < reader->block_count(); ++i) {
+      const Blocks::Owned& block = blocks.list[i];
+      EXPECT_EQ(block.offset, reader->BlockOffset(i));
+      EXPECT_EQ(reader->FindBlock(block.last_key, block.last_trailer), i);
+      ASSERT_TRUE(reader->LoadIntoCache({{i}}).ok());
+      const auto loaded = caching.cache->LookupPinned({kNumber, block.offset});
+      ASSERT_TRUE(loaded);
+      EXPECT_EQ(loaded.block(), Slice(block.payload));
+    }
+  }
 }
 
 }  // namespace
