@@ -33,8 +33,8 @@ char Unescaped(char c) {
   }
 }
 
-// The length of the header that `text` begins with, if it is whole and in the form that nearly every one has: a byte, one
-// to six digits without a zero before others, and the line end. 0 if it is anything else.
+// The length of the header that `text` begins with, if it is whole and in the form that nearly every one has: a byte that is
+// not NUL (ReadHeader says why), one to six digits without a zero before others, and the line end. 0 if it is anything else.
 inline size_t PlainHeader(Slice text, int64_t* number) {
   constexpr size_t kDigitsMax = 6;
   int64_t value = 0;
@@ -42,7 +42,7 @@ inline size_t PlainHeader(Slice text, int64_t* number) {
   for (; i <= kDigitsMax && i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
     value = value * 10 + (text[i] - '0');
   }
-  if (i == 1 || i + 2 > text.size() || text[i] != '\r' || (text[1] == '0' && i > 2)) return 0;
+  if (i == 1 || i + 2 > text.size() || text[0] == '\0' || text[i] != '\r' || (text[1] == '0' && i > 2)) return 0;
   *number = value;
   return i + 2;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -10,6 +11,7 @@
 namespace nokv::redis {
 namespace {
 
+using namespace std::string_view_literals;
 using Outcome = RespParser::Outcome;
 using Request = std::vector<std::string>;
 
@@ -114,6 +116,25 @@ TEST(RespParser, RefusesWhatRedisRefuses) {
   };
   for (const auto& [stream, error] : cases) {
     EXPECT_EQ(Parse(stream).error, std::string("Protocol error: ").append(error)) << stream.substr(0, 40);
+  }
+}
+
+TEST(RespParser, ALineWithANulNeverEnds) {
+  // In the first place, of the number, behind it; where a header is expected and where a request is.
+  const std::vector<std::string_view> streams{
+      "*1\r\n\0" "4\r\nPING\r\n"sv,
+      "*1\r\n$\0" "4\r\nPING\r\n"sv,
+      "*1\r\n$4\0\r\nPING\r\n"sv,
+      "*\0" "1\r\n$4\r\nPING\r\n"sv,
+      "*1\0\r\n$4\r\nPING\r\n"sv,
+      "\0PING\r\n"sv,
+      "PING\0\r\n"sv,
+  };
+  for (const std::string_view stream : streams) {
+    const Parsed parsed = Parse(stream);
+    EXPECT_EQ(parsed.error, "");
+    EXPECT_TRUE(parsed.requests.empty());
+    EXPECT_EQ(parsed.left, stream.size());
   }
 }
 
