@@ -25,6 +25,7 @@
 
 #include "base/check.h"
 #include "base/poison.h"
+#include "base/round.h"
 
 namespace nokv::base {
 
@@ -37,7 +38,7 @@ class Arena {
 
   // What a block of `bytes` takes at most from the capacity.
   static constexpr size_t BlockBytes(size_t bytes) {
-    return (bytes + kRedZoneBytes + kUnitBytes - 1) / kUnitBytes * kUnitBytes;
+    return RoundUp(bytes + kRedZoneBytes, kUnitBytes);
   }
 
   // Hands out the `bytes` bytes at `base`, but for the first unit (2). The owner of the region

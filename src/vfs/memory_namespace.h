@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/round.h"
 #include "vfs/memory_file_data.h"
 
 namespace nokv::vfs::memory {
@@ -122,7 +123,7 @@ class Namespace {
 
 // How much of the disk a file of `size` bytes takes.
 inline uint64_t AllocatedBytes(uint64_t size) {
-  return (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+  return base::RoundUp(size, kBlockBytes);
 }
 
 }  // namespace nokv::vfs::memory

@@ -41,6 +41,7 @@
 #include "nokv/slice.h"
 
 #include "base/hash.h"
+#include "base/round.h"
 #include "wal/log_position.h"
 
 namespace nokv::wal {
@@ -67,8 +68,7 @@ inline constexpr uint32_t kStartPayloadBytes = 16;
 
 // The bytes that a record with this payload takes.
 constexpr uint64_t RecordBytes(uint64_t payload_bytes) {
-  return kRecordHeaderBytes +
-         (payload_bytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  return kRecordHeaderBytes + base::RoundUp(payload_bytes, kRecordAlignment);
 }
 
 // Where the start record stands, and where the first other record does.

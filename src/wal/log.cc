@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/round.h"
 #include "wal/segment_reader.h"
 
 namespace nokv::wal {
@@ -16,14 +17,12 @@ constexpr size_t kCopyBytes = 256 << 10;
 // The capacity of a segment whose only record besides its start has this payload; at most
 // kSegmentBytesMax for payloads up to kPayloadBytesMax.
 uint64_t CapacityFor(uint64_t payload_bytes) {
-  const uint64_t bytes = kDataOffset + RecordBytes(payload_bytes);
-  return (bytes + kCapacityUnit - 1) / kCapacityUnit * kCapacityUnit;
+  return base::RoundUp(kDataOffset + RecordBytes(payload_bytes), kCapacityUnit);
 }
 static_assert(kSegmentBytesMin % kCapacityUnit == 0 && kSegmentBytesMax % kCapacityUnit == 0);
 
 LogOptions Rounded(LogOptions options) {
-  const uint64_t units = (options.segment_bytes + kCapacityUnit - 1) / kCapacityUnit;
-  options.segment_bytes = units * kCapacityUnit;
+  options.segment_bytes = base::RoundUp(options.segment_bytes, kCapacityUnit);
   return options;
 }
 

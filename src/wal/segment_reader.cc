@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/round.h"
 
 namespace nokv::wal {
 
@@ -83,7 +84,7 @@ Status SegmentReader::Read(uint32_t offset, Found* found, Record* record) {
 Status SegmentReader::Find(uint32_t offset, uint32_t limit, bool* found, Record* record) {
   *found = false;
   limit = std::min(limit, limit_);
-  uint64_t at = (uint64_t{offset} + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  uint64_t at = base::RoundUp(uint64_t{offset}, kRecordAlignment);
   while (at + kRecordHeaderBytes <= limit) {
     Slice bytes;
     NOKV_TRY(Fetch(at, kRecordHeaderBytes, &bytes));
