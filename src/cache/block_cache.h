@@ -183,8 +183,9 @@ class BlockCache final : private MemoryBudget::Elastic {
   [[nodiscard]] Buffer Allocate(size_t bytes);
   static constexpr size_t kBlockBytesMax = size_t{3} << 30;
 
-  // Offers a block read from the device, or about to be written to it. The handle is always usable, even if the cache declines to
-  // keep the block. If the key is here already, the handle is for the block that is here.
+  // Offers a block read from the device, or about to be written to it. The handle is always
+  // usable, even if the cache declines to keep the block. If the key is here already, the handle is
+  // for the block that is here.
   // REQUIRES: `buffer` is not empty and comes from this cache; the caller holds no lock that a
   // deleter of the epoch domain takes.
   Handle Insert(const BlockKey& key, Buffer&& buffer, Priority priority);

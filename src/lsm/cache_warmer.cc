@@ -15,11 +15,11 @@ class CacheWarmer::Sink final : public sst::BlockSink {
   Sink(CacheWarmer* warmer, const Version* inputs) : warmer_(warmer), inputs_(inputs) {}
 
   void Add(const Block& block) override {
-    if (bytes_ == 0 || bytes_ >= kBlocksAtOnce * kBlockBytes) {
+    if (bytes_since_look_ >= kLookBytes) {
       has_room_ = warmer_->HasRoom();
-      bytes_ = 0;
+      bytes_since_look_ = 0;
     }
-    bytes_ += block.payload.size();
+    bytes_since_look_ += block.payload.size();
     if (!has_room_ || !IsWanted(block)) return;
     cache::BlockCache::Buffer buffer = warmer_->cache_->Allocate(block.payload.size());
     std::memcpy(buffer.data(), block.payload.data(), block.payload.size());
@@ -27,17 +27,16 @@ class CacheWarmer::Sink final : public sst::BlockSink {
   }
 
  private:
+  static constexpr size_t kLookBytes = kBlocksAtOnce * kBlockBytes;
+
+  // What is wanted and has no room now is found by BeforeInstall.
   bool IsWanted(const Block& block) const {
-    if (inputs_ == nullptr) return true;  // of a flush, all
-    return std::any_of(inputs_->runs().begin(), inputs_->runs().end(), [&](const Run& run) {
-      const Table* input = run.Find(block.last_key);
-      return input != nullptr && warmer_->Has(*input, {}, block.last_key, block.last_trailer);
-    });
+    return inputs_ == nullptr || warmer_->HasAny(*inputs_, {}, block.last_key, block.last_trailer);
   }
 
   CacheWarmer* const warmer_;
   const Version* const inputs_;
-  size_t bytes_ = 0;  // of blocks since the cache was last asked for room
+  size_t bytes_since_look_ = kLookBytes;  // of blocks, since the cache was last asked for room
   bool has_room_ = false;
 };
 
@@ -45,43 +44,46 @@ std::unique_ptr<sst::BlockSink> CacheWarmer::NewSink(const Version* inputs) {
   return HasReaders() ? std::make_unique<Sink>(this, inputs) : nullptr;
 }
 
-std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeFlush(const std::vector<TableRef>& outputs) {
-  const uint64_t lookups = cache_->lookups();
-  readers_.store(lookups_.exchange(lookups, std::memory_order_relaxed) != lookups, std::memory_order_relaxed);
+std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeInstall(const Version* inputs, const std::vector<TableRef>& outputs) {
+  if (inputs == nullptr) {
+    const uint64_t lookups = cache_->lookups();
+    readers_.store(lookups_.exchange(lookups, std::memory_order_relaxed) != lookups, std::memory_order_relaxed);
+  }
+  std::vector<Wanted> wanted = inputs == nullptr ? WantedOfFlush(outputs) : WantedOfCompaction(*inputs, outputs);
+  LoadForReaders(&wanted);
+  return wanted;
+}
+
+std::vector<CacheWarmer::Wanted> CacheWarmer::WantedOfFlush(const std::vector<TableRef>& outputs) {
   std::vector<Wanted> wanted;
   for (const TableRef& table : outputs) {
     std::vector<uint32_t> blocks(table->reader().block_count());
     std::iota(blocks.begin(), blocks.end(), 0U);
     wanted.push_back({.table = table, .blocks = std::move(blocks)});
   }
-  LoadForReaders(&wanted);
   return wanted;
 }
 
-std::vector<CacheWarmer::Wanted> CacheWarmer::BeforeCompaction(const std::vector<const Table*>& inputs,
-                                                               const std::vector<TableRef>& outputs) {
-  const std::vector<Wanted> obsolete = Take(inputs);
+std::vector<CacheWarmer::Wanted> CacheWarmer::WantedOfCompaction(const Version& inputs,
+                                                                 const std::vector<TableRef>& outputs) {
+  const std::vector<Wanted> obsolete = Take(inputs.Tables());
   std::vector<Wanted> moved;
   for (const TableRef& output : outputs) {
-    std::vector<const Table*> beside;
-    for (const Table* input : inputs) {
-      if (input->range().Overlaps(output->range())) beside.push_back(input);
-    }
     Wanted wanted{.table = output, .blocks = {}};
     for (uint32_t i = 0; i < output->reader().block_count(); ++i) {
       uint64_t trailer;
       const std::string key = output->reader().BlockBegin(i, &trailer);
-      const auto has = [&](const Table* input) { return Has(*input, obsolete, key, trailer); };
-      if (std::any_of(beside.begin(), beside.end(), has)) wanted.blocks.push_back(i);
+      if (HasAny(inputs, obsolete, key, trailer)) wanted.blocks.push_back(i);
     }
     if (!wanted.blocks.empty()) moved.push_back(std::move(wanted));
   }
-  LoadForReaders(&moved);
   return moved;
 }
 
-void CacheWarmer::AfterInstall(const std::vector<const Table*>& inputs, std::vector<Wanted> wanted) {
-  for (const Table* input : inputs) cache_->EraseFile(input->meta().number);
+void CacheWarmer::AfterInstall(const Version* inputs, std::vector<Wanted> wanted) {
+  if (inputs != nullptr) {
+    for (const Table* input : inputs->Tables()) cache_->EraseFile(input->meta().number);
+  }
   {
     const base::MutexLock lock(&mu_);
     std::move(wanted.begin(), wanted.end(), std::back_inserter(wanted_));
@@ -109,11 +111,21 @@ void CacheWarmer::LoadForReaders(std::vector<Wanted>* wanted) {
   std::erase_if(*wanted, [](const Wanted& blocks) { return blocks.taken == blocks.blocks.size(); });
 }
 
+bool CacheWarmer::HasAny(const Version& inputs,
+                         const std::vector<Wanted>& wanted_blocks,
+                         Slice key,
+                         uint64_t trailer) const {
+  return std::any_of(inputs.runs().begin(), inputs.runs().end(), [&](const Run& run) {
+    const Table* table = run.Find(key);
+    return table != nullptr && Has(*table, wanted_blocks, key, trailer);
+  });
+}
+
 bool CacheWarmer::Has(const Table& table,
                       const std::vector<Wanted>& wanted_blocks,
                       Slice key,
                       uint64_t trailer) const {
-  if (key < table.meta().begin || key >= table.meta().end || table.reader().block_count() == 0) return false;
+  if (table.reader().block_count() == 0) return false;
   const uint32_t block = table.reader().FindBlock(key, trailer);
   if (cache_->Contains({table.meta().number, table.reader().BlockOffset(block)})) return true;
   return std::any_of(wanted_blocks.begin(), wanted_blocks.end(), [&](const Wanted& wanted) {

@@ -48,15 +48,15 @@ class CacheWarmer {
     size_t taken = 0;              // of these, from the front: loaded, or being loaded
   };
 
+  // `inputs`: the tables that a compaction replaces; null for a flush.
+
   // For the tables that a job is about to write: puts what is wanted of them into the cache. Null if nobody reads. `inputs`
-  // are those of a compaction, and outlive the sink; null for a flush.
+  // outlives the sink.
   std::unique_ptr<sst::BlockSink> NewSink(const Version* inputs);
   // The job has written `outputs` and is about to install them. Returns what is wanted of them, for AfterInstall.
-  std::vector<Wanted> BeforeFlush(const std::vector<TableRef>& outputs);
-  std::vector<Wanted> BeforeCompaction(const std::vector<const Table*>& inputs, const std::vector<TableRef>& outputs)
-      NOKV_EXCLUDES(mu_);
+  std::vector<Wanted> BeforeInstall(const Version* inputs, const std::vector<TableRef>& outputs) NOKV_EXCLUDES(mu_);
   // They are installed, and the job's inputs are in no current version any more.
-  void AfterInstall(const std::vector<const Table*>& inputs, std::vector<Wanted> wanted) NOKV_EXCLUDES(mu_);
+  void AfterInstall(const Version* inputs, std::vector<Wanted> wanted) NOKV_EXCLUDES(mu_);
 
   // Loads some of what is wanted. False if nothing is, or nothing more has room.
   bool LoadSome() NOKV_EXCLUDES(mu_);
@@ -70,7 +70,10 @@ class CacheWarmer {
   // A megabyte at a time.
   static constexpr size_t kBlocksAtOnce = 256;
 
-  // Is the block of `table` that holds this place cached, or among `wanted_blocks`?
+  static std::vector<Wanted> WantedOfFlush(const std::vector<TableRef>& outputs);
+  std::vector<Wanted> WantedOfCompaction(const Version& inputs, const std::vector<TableRef>& outputs) NOKV_EXCLUDES(mu_);
+  // Is a block of `inputs` that holds this place cached, or among `wanted_blocks`?
+  bool HasAny(const Version& inputs, const std::vector<Wanted>& wanted_blocks, Slice key, uint64_t trailer) const;
   bool Has(const Table& table, const std::vector<Wanted>& wanted_blocks, Slice key, uint64_t trailer) const;
   // Takes what is wanted of these tables away, to be looked at without the lock: that takes a while, and flushes need it.
   std::vector<Wanted> Take(const std::vector<const Table*>& tables) NOKV_EXCLUDES(mu_);

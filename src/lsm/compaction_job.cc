@@ -67,13 +67,12 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   }
 
   NOKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> input_tree, InputTree(claimed));
-  const std::vector<const Table*> inputs = input_tree->Tables();
   const sst::IteratorOptions read{
       .fill_cache = false, .bypass_cache = true, .readahead_bytes = kReadaheadBytes};
   std::vector<std::unique_ptr<key::EntryIterator>> sources;
   std::vector<key::RangeTombstone> tombstone_list;
   for (const Run& run : input_tree->runs()) sources.push_back(NewRunIterator(run, read));
-  for (const Table* table : inputs) {
+  for (const Table* table : input_tree->Tables()) {
     const auto own = table->reader().range_tombstones().ToList();
     tombstone_list.insert(tombstone_list.end(), own.begin(), own.end());
     result.bytes_read += table->meta().bytes;
@@ -103,7 +102,7 @@ Result<CompactionResult> RunCompaction(const JobEnvironment& environment,
   }
   NOKV_ASSIGN_OR_RETURN(const auto files, output.Finish());
   result.bytes_written = output.bytes_written();
-  NOKV_TRY(InstallTables(environment, &output, files, plan.output_level, inputs, std::move(edit), hook));
+  NOKV_TRY(InstallTables(environment, &output, files, plan.output_level, input_tree.get(), std::move(edit), hook));
   result.micros = environment.clock->NowMicros() - started;
   return result;
 }

@@ -49,7 +49,7 @@ Result<FlushResult> RunFlush(const JobEnvironment& environment,
   for (const manifest::FileMeta& file : files) {
     edit.last_seq = std::max(edit.last_seq.value_or(0), file.largest_seq);
   }
-  NOKV_TRY(InstallTables(environment, &output, files, 0, {}, std::move(edit), hook));
+  NOKV_TRY(InstallTables(environment, &output, files, 0, nullptr, std::move(edit), hook));
   result.install_micros = environment.clock->NowMicros() - built;
   return result;
 }

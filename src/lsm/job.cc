@@ -25,21 +25,19 @@ Status InstallTables(const JobEnvironment& environment,
                      TableOutput* output,
                      const std::vector<manifest::FileMeta>& files,
                      int level,
-                     const std::vector<const Table*>& replaced,
+                     const Version* inputs,
                      manifest::VersionEdit edit,
                      const VersionSet::InstallHook& hook) {
   for (const manifest::FileMeta& file : files) edit.added.emplace_back(level, file);
   NOKV_ASSIGN_OR_RETURN(const std::vector<TableRef> tables, environment.versions->OpenTables(files));
   CacheWarmer* const warmer = environment.warmer;
   std::vector<CacheWarmer::Wanted> wanted;
-  if (warmer != nullptr) {
-    wanted = replaced.empty() ? warmer->BeforeFlush(tables) : warmer->BeforeCompaction(replaced, tables);
-  }
+  if (warmer != nullptr) wanted = warmer->BeforeInstall(inputs, tables);
   bool files_taken = false;
   const Status installed = environment.versions->LogAndApply({&edit, 1}, hook, tables, &files_taken);
   if (files_taken) output->Keep();
   NOKV_TRY(installed);
-  if (warmer != nullptr) warmer->AfterInstall(replaced, std::move(wanted));
+  if (warmer != nullptr) warmer->AfterInstall(inputs, std::move(wanted));
   return Status::Ok();
 }
 

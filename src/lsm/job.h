@@ -31,12 +31,12 @@ TableOutput::Options OutputOptions(const JobEnvironment& environment,
                                    const key::RangeTombstones* tombstones);
 
 // Makes `edit` durable and current, with the finished `files` of `output` added at `level`. What readers have in the cache of
-// `replaced`, the tables that the edit removes (none: a flush), they have of the new ones afterwards.
+// `inputs`, the tables that the edit removes (null: a flush), they have of the new ones afterwards.
 Status InstallTables(const JobEnvironment& environment,
                      TableOutput* output,
                      const std::vector<manifest::FileMeta>& files,
                      int level,
-                     const std::vector<const Table*>& replaced,
+                     const Version* inputs,
                      manifest::VersionEdit edit,
                      const VersionSet::InstallHook& hook);
 
