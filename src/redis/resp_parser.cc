@@ -33,24 +33,25 @@ char Unescaped(char c) {
   }
 }
 
-// The length of the header that `text` begins with, if it is whole and in the form that nearly every one has: a byte that is
-// not NUL (ReadHeader says why), one to six digits without a zero before others, and the line end. 0 if it is anything else.
-inline size_t PlainHeader(Slice text, int64_t* number) {
+// The length of the header that `text` begins with, if it is whole and in the form that nearly every one has: the marker, one
+// to six digits without a zero before others, and the line end. 0 if it is anything else.
+inline size_t PlainHeader(Slice text, char marker, int64_t* number) {
   constexpr size_t kDigitsMax = 6;
+  if (!text.starts_with(marker)) return 0;
   int64_t value = 0;
   size_t i = 1;
   for (; i <= kDigitsMax && i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
     value = value * 10 + (text[i] - '0');
   }
-  if (i == 1 || i + 2 > text.size() || text[0] == '\0' || text[i] != '\r' || (text[1] == '0' && i > 2)) return 0;
+  if (i == 1 || i + 2 > text.size() || text[i] != '\r' || (text[1] == '0' && i > 2)) return 0;
   *number = value;
   return i + 2;
 }
 
-// As above, with this first byte; -1 if something else is there.
+// As above; -1 if something else is there.
 int64_t SkipPlainHeader(Slice* input, char marker) {
   int64_t number = 0;
-  const size_t length = input->starts_with(marker) ? PlainHeader(*input, &number) : 0;
+  const size_t length = PlainHeader(*input, marker, &number);
   input->remove_prefix(length);
   return length > 0 ? number : -1;
 }
@@ -100,12 +101,13 @@ RespParser::Outcome RespParser::Next(Slice input, const Limits& limits, size_t* 
 }
 
 RespParser::Outcome RespParser::ReadHeader(Slice input,
+                                           char marker,
                                            std::string_view line_name,
                                            int64_t* value,
                                            bool* is_number) {
   const char* at = input.data() + position_;
   const size_t left = input.size() - position_;
-  if (const size_t plain = PlainHeader({at, left}, value); plain > 0) [[likely]] {  // without a search
+  if (const size_t plain = PlainHeader({at, left}, marker, value); plain > 0) [[likely]] {  // without a search
     *is_number = true;
     position_ += plain;
     return Outcome::kRequest;
@@ -133,7 +135,7 @@ RespParser::Outcome RespParser::ParseMultibulk(Slice input,
   bool is_number = false;
   if (position_ == 0) {
     int64_t count = 0;
-    const Outcome outcome = ReadHeader(input, "mbulk", &count, &is_number);
+    const Outcome outcome = ReadHeader(input, '*', "mbulk", &count, &is_number);
     if (outcome != Outcome::kRequest) return outcome;
     if (!is_number || count > std::numeric_limits<int32_t>::max()) {
       return Fail("invalid multibulk length");
@@ -147,7 +149,7 @@ RespParser::Outcome RespParser::ParseMultibulk(Slice input,
     if (bulk_length_ == kUnknownLength) {
       const size_t start = position_;
       int64_t length = 0;
-      const Outcome outcome = ReadHeader(input, "bulk", &length, &is_number);
+      const Outcome outcome = ReadHeader(input, '$', "bulk", &length, &is_number);
       if (outcome != Outcome::kRequest) return outcome;
       if (input[start] != '$') {
         return Fail(std::string("expected '$', got '") + input[start] + "'");

@@ -73,8 +73,9 @@ class RespParser {
 
   Outcome ParseMultibulk(Slice input, const Limits& limits, size_t* consumed);
   Outcome ParseInline(Slice input, size_t* consumed);
-  // Reads "<marker><number>\r\n" at position_; `line_name` names it in the error of a line too long.
-  Outcome ReadHeader(Slice input, std::string_view line_name, int64_t* value, bool* is_number);
+  // Reads "<marker><number>\r\n" at position_, or a line with another first byte, which is for the caller to refuse;
+  // `line_name` names it in the error of a line too long.
+  Outcome ReadHeader(Slice input, char marker, std::string_view line_name, int64_t* value, bool* is_number);
   bool SplitInline(Slice line);
   Outcome Fail(std::string message);
   void Reset();

@@ -298,7 +298,8 @@ def broken_stream(generator):
               b"echo 'a b'\r\n", b"echo \"\\x41\\n\"\r\n", b"echo 'x'y\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n",
               b"POST / HTTP/1.1\r\n", b"*1\r\n$4\r\nPINGxx", b"*01\r\n", b"*1\r\n$04\r\nPING\r\n",
               b"*+1\r\n", b"* 1\r\n", b"*1 \r\n", b"$4\r\nPING\r\n", b"*1\r\n$0\r\n\r\n", b"'' ''\r\n",
-              b"echo \"\"\r\n", b"*3\r\n$4\r\nECHO\r\n", b"\x00\r\n", b"*1\r\n\x004\r\n", b"*1\r\n$\x004\r\n", b"echo \t x\r\n", b"+OK\r\n"]
+              b"echo \"\"\r\n", b"*3\r\n$4\r\nECHO\r\n", b"\x00\r\n", b"*1\r\n\x004\r\n", b"*1\r\n$\x004\r\n",
+              b"echo \t x\r\n", b"+OK\r\n"]
     stream = b"".join(r.choice(pieces) for _ in range(r.randint(1, 5)))
     if r.random() < 0.5:
         at = r.randrange(len(stream))
